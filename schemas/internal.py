@@ -1,0 +1,421 @@
+"""The messages between our own stages, and the commands to the dialer. Sealed on Kafka: they hold addresses and texts.
+
+Every message travels with the moment (`now`) at which the sender decided it; that moment, not Kafka's timestamp, is the
+receiver's clock.
+"""
+
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from schemas.outputs import CardView, Channel, OverlayView
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="is"):
+    """A message that ignores fields of newer versions."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """A source record as Kafka held it, so that a dead letter is a copy of the bytes. `timestamp` in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes | None
+
+
+class Arrived(_Message, tag="arrived", kw_only=True):
+    """A valid event, as it came. `at` is its arrival; `backfill` marks history that tells nobody.
+
+    Source events, links and staff decisions about a record go to records; so do profile events that name a record,
+    which records passes on to the record's traveler. Profile events of a portal subject and program notices go to
+    travelers.
+    """
+
+    origin: Origin
+    at: datetime
+    backfill: bool = False
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that a template may say about the case. No name, no number, no reason.
+
+    `dates` by placeholder: on, validTo, dueDate, replyBy, until, completeBy, letterDate. `variant` picks a wording
+    inside a kind (for example `restored` of MEMBERSHIP_CHANGE in an email); never a secret in a text message.
+    """
+
+    program: str | None = None
+    dates: dict[str, date] = {}
+    appointment: datetime | None = None
+    appointmentZone: str | None = None
+    site: str | None = None
+    child: bool = False
+    variant: str | None = None
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that a traveler should hear about one record; becomes one notification for each channel.
+
+    `fact` is the effective fact that makes it this news and no other (a date, a place); with record, application and
+    kind it names the notification. `releaseAt` is the end of the debounce hold; quiet hours come later.
+    """
+
+    record: str
+    program: str
+    recordId: str
+    applicationId: str | None
+    kind: str
+    fact: str
+    causeId: str
+    occurredAt: datetime
+    receivedAt: datetime
+    plannedAt: datetime
+    releaseAt: datetime
+    notAfter: datetime
+    channels: tuple[Channel, ...]
+    adverse: bool = False
+    exempt: bool = False
+    facts: Facts = Facts()
+
+    @property
+    def name(self) -> tuple[str, str, str, str]:
+        """What makes two pieces of news the same."""
+        return (self.record, self.applicationId or "", self.kind, self.fact)
+
+
+# ---- records -> travelers
+
+
+class Join(_Message, tag="join", kw_only=True):
+    """A record asks to belong to this traveler, because of the event `eventId`; travelers answers with Joined.
+
+    Refused where the birth dates differ. Asked again on every change of owner, never assumed.
+    """
+
+    record: str
+    eventId: str
+    birthDate: date | None = None
+
+
+class CardSnapshot(_Message, tag="card", kw_only=True):
+    """The newest card of a record, with what its source says of the person; a reader keeps the highest version."""
+
+    record: str
+    version: int
+    card: CardView
+    birthDate: date | None = None
+    language: str | None = None
+    timeZone: str | None = None
+    state: str | None = None
+    minor: bool | None = None
+    sourceHasPhone: bool = False
+    sourceHasEmail: bool = False
+    causeId: str | None = None
+
+
+class CardGone(_Message, tag="card-gone", kw_only=True):
+    """The record left this traveler at this version: linked elsewhere, unlinked, merged or erased."""
+
+    record: str
+    version: int
+
+
+class Plan(_Message, tag="plan", kw_only=True):
+    """News that records will release at `news.releaseAt`; travelers says `planned` for each channel."""
+
+    news: News
+
+
+class Release(_Message, tag="release", kw_only=True):
+    """The debounce hold is over and the news still stands: tell it, at the right hour."""
+
+    record: str
+    applicationId: str | None
+    kind: str
+    fact: str
+
+
+class Withdraw(_Message, tag="withdraw", kw_only=True):
+    """The news no longer stands (superseded), or goes to another traveler: whatever has not left does not leave."""
+
+    record: str
+    applicationId: str | None
+    kind: str
+    fact: str
+    reason: str
+
+
+class ContactChanged(_Message, tag="contact-changed", kw_only=True):
+    """A program says that the person has another phone or mailbox. Unverified."""
+
+    record: str
+    program: str
+    recordId: str
+    causeId: str
+    occurredAt: datetime
+    phone: str | None = None
+    email: str | None = None
+
+
+# ---- travelers -> records
+
+
+class Joined(_Message, tag="joined", kw_only=True):
+    """The answer to Join. `zones` are the time zones in which the traveler may live; empty: unknown."""
+
+    travelerId: str
+    eventId: str
+    accepted: bool
+    zones: tuple[str, ...] = ()
+    deceased: bool = False
+
+
+class TravelerChanged(_Message, tag="traveler-changed", kw_only=True):
+    """What a record must know of its traveler: zones for reminders at 8:00, and the end of everything."""
+
+    travelerId: str
+    zones: tuple[str, ...] = ()
+    deceased: bool = False
+    erased: bool = False
+    causeId: str | None = None
+
+
+class Outcome(_Message, tag="outcome", kw_only=True):
+    """How far a notification came: the `state` of the notification event just written. Times are of the steps."""
+
+    notificationId: str
+    travelerId: str
+    record: str
+    applicationId: str | None
+    kind: str
+    fact: str
+    channel: Channel
+    state: str
+    at: datetime
+    plannedAt: datetime | None = None
+    claimedAt: datetime | None = None
+    languageRequested: str | None = None
+    languageServed: str | None = None
+    templateVersion: str | None = None
+    code: str | None = None
+    reason: str | None = None
+
+
+# ---- inside travelers: program notices fan out over shards of travelers, so that no key is a bottleneck
+
+
+class Enroll(_Message, tag="enroll", kw_only=True):
+    """A traveler has a card of this program: tell them of its notices. To one shard of the program."""
+
+    travelerId: str
+    program: str
+    leave: bool = False
+
+
+class Notice(_Message, tag="notice", kw_only=True):
+    """The state of a program as announced; `wave` false shows it, true also tells it. To shards, then travelers."""
+
+    program: str
+    eventId: str
+    occurredAt: datetime
+    receivedAt: datetime
+    overlay: OverlayView
+    wave: bool = False
+    correction: bool = False
+
+
+# ---- travelers -> addresses
+
+
+class Send(_Message, tag="send", kw_only=True):
+    """A message whose channel, language and hour are decided: it may leave from `releaseAt` to `notAfter`.
+
+    `lane` orders what waits for the provider: 0 consent and security, 1 deadlines and decisions, 2 status, 3 the rest.
+    `exempt` from caps. `optIn`: the one text that an unverified number may get.
+    """
+
+    notificationId: str
+    travelerId: str
+    kind: str
+    fact: str
+    channel: Channel
+    to: str
+    record: str | None = None
+    recordId: str | None = None
+    program: str | None = None
+    applicationId: str | None = None
+    causeId: str
+    facts: Facts = Facts()
+    languageRequested: str | None = None
+    languageServed: str
+    occurredAt: datetime
+    plannedAt: datetime
+    releaseAt: datetime
+    notAfter: datetime
+    zones: tuple[str, ...] = ()
+    lane: int = 2
+    adverse: bool = False
+    exempt: bool = False
+    optIn: bool = False
+    rescue: bool = False
+
+
+class Recall(_Message, tag="recall", kw_only=True):
+    """Do not send this any more if it has not left; it ends in `state` with `reason`."""
+
+    notificationId: str
+    travelerId: str
+    state: Literal["superseded", "suppressed"]
+    reason: str | None = None
+
+
+# ---- addresses -> travelers (Outcome also goes this way; travelers passes it on to records)
+
+
+class Answered(_Message, tag="answered", kw_only=True):
+    """The owner of a number said something that concerns the traveler: yes, start, stop or wrong-person."""
+
+    word: Literal["yes", "start", "stop", "wrong-person"]
+    address: str
+
+
+# ---- edges -> addresses
+
+
+class Inbound(_Message, tag="inbound", kw_only=True):
+    """A text that came from a number. `body` is at most 160 characters with digit runs of four and more removed.
+
+    `answered`: the provider replied by itself (its opt-out type says so).
+    """
+
+    sender: str
+    body: str
+    answered: bool = False
+    providerId: str | None = None
+
+
+class Receipt(_Message, tag="receipt", kw_only=True):
+    """What the provider says later of one message, by our callback token or by its id."""
+
+    token: str | None
+    providerId: str | None
+    status: str
+    code: str | None = None
+
+
+class OptedOut(_Message, tag="opted-out", kw_only=True):
+    """The owner of a mailbox used one-click unsubscribe, or complained; or a mailbox bounced for good."""
+
+    address: str
+    reason: Literal["stopped", "hard-bounce"]
+
+
+class Dialled(_Message, tag="dialled", kw_only=True):
+    """What one request to the provider came to.
+
+    accepted: has a provider id. rejected: has a code. not-sent: certainly never reached the provider. doubt: unknown.
+    """
+
+    claimId: str
+    result: Literal["accepted", "rejected", "not-sent", "doubt"]
+    providerId: str | None = None
+    code: str | None = None
+    retryAfter: float | None = None
+
+
+class Listed(_Message, tag="listed", kw_only=True):
+    """What the provider's list of messages to one number says of a claim. To addresses.
+
+    `startedAt` is when the query began; `matches` are (provider id, status, code) of messages with our text.
+    `failed`: the list could not be read, which proves nothing.
+    """
+
+    claimId: str
+    startedAt: datetime
+    matches: tuple[tuple[str, str, str | None], ...] = ()
+    failed: bool = False
+
+
+# ---- commands: from addresses to the dialer in the same process, after the transaction has committed
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
+    """A text message as it leaves."""
+
+    body: str
+    segments: int
+    encoding: Literal["GSM-7", "UCS-2"]
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True, tag="mail"):
+    """An email as it leaves: two parts and the headers, `Message-ID` and `Date` among them.
+
+    `calendar` is an attached iCalendar file for an interview.
+    """
+
+    subject: str
+    text: str
+    html: str
+    headers: dict[str, str]
+    calendar: str | None = None
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, tag="claim"):
+    """The right to make exactly one request. Acted on after the claim is committed, never after a restart.
+
+    `key` is the address key, where the result goes. `validity` in seconds. Past `deadline` it must not be dialled.
+    """
+
+    claimId: str
+    token: str
+    key: str
+    notificationId: str
+    channel: Channel
+    to: str
+    message: Text | Mail
+    validity: int
+    at: datetime
+    deadline: datetime
+    kind: str
+    language: str
+    program: str | None
+
+
+class Lookup(msgspec.Struct, frozen=True, kw_only=True, tag="lookup"):
+    """Ask the provider's list what became of a claim in doubt: messages to `to` with this body since `since`.
+
+    `taken` are provider ids that are already known to belong to other claims. For a receipt poll, `providerId` is the
+    message to fetch; the answer comes as a Receipt.
+    """
+
+    claimId: str
+    key: str
+    to: str
+    body: str
+    since: datetime
+    until: datetime
+    taken: tuple[str, ...] = ()
+    providerId: str | None = None
+
+
+RecordsMessage = Arrived | Joined | TravelerChanged | Outcome
+TravelersMessage = (
+    Arrived
+    | Join
+    | CardSnapshot
+    | CardGone
+    | Plan
+    | Release
+    | Withdraw
+    | ContactChanged
+    | Outcome
+    | Answered
+    | Enroll
+    | Notice
+)
+AddressesMessage = Send | Recall | Inbound | Receipt | OptedOut | Dialled | Listed
+Message = RecordsMessage | TravelersMessage | AddressesMessage

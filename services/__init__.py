@@ -1,0 +1,1 @@
+"""What runs: the edges of the product, where Kafka, HTTP, files and clocks live."""

@@ -15,6 +15,7 @@ Headers = tuple[tuple[str, bytes], ...]
 
 BINARY = "application/json"
 STRUCTURED = "application/cloudevents+json"
+_DEPTH = 64
 _ATTRIBUTES = ("id", "source", "type", "time", "subject", "dataschema", "traceparent")
 
 
@@ -85,7 +86,7 @@ def read(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> CloudEven
 
     Raises Undecodable for bytes that are not JSON, NotACloudEvent for a missing or bad attribute.
     """
-    named: dict[str, bytes] = {name.lower(): raw for name, raw in headers}
+    named: dict[str, bytes] = {name.lower(): raw or b"" for name, raw in headers}
     media = named.get("content-type", b"").decode("utf-8", "replace").split(";")[0].strip().lower()
     if media == STRUCTURED:
         return _read_structured(value)
@@ -108,19 +109,42 @@ def _read_structured(value: bytes | None) -> CloudEvent:
         attributes = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError as error:
         raise NotACloudEvent("a structured event is a JSON object") from error
-    body = attributes.pop("data", msgspec.Raw(b"null"))
+    body = attributes.pop("data", None) or _base64(attributes.pop("data_base64", None))
     return _event({name: msgspec.json.decode(raw) for name, raw in attributes.items()}, body)
+
+
+def _base64(encoded: msgspec.Raw | None) -> msgspec.Raw:
+    """Data that a producer wrote as bytes (CloudEvents JSON format 3.1.1)."""
+    if encoded is None:
+        return msgspec.Raw(b"null")
+    try:
+        return _json(msgspec.json.decode(encoded, type=bytes))
+    except msgspec.DecodeError as error:
+        raise NotACloudEvent("data_base64 is not base64") from error
 
 
 def _json(value: bytes | None) -> msgspec.Raw:
     if value is None:
         raise Undecodable("no value")
     try:
-        msgspec.json.decode(value)
+        content = msgspec.json.decode(value)
         value.decode("utf-8")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable("the value is not JSON") from error
+    if value.count(b"[") + value.count(b"{") > _DEPTH and _deeper(content, _DEPTH):
+        raise Undecodable("the value is nested too deeply")
     return msgspec.Raw(value)
+
+
+def _deeper(content: Any, limit: int) -> bool:
+    """Whether JSON is nested deeper than `limit`; level by level, because recursion is what it guards against."""
+    level = [content]
+    for _ in range(limit):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        level = [part for item in nested for part in (item.values() if isinstance(item, dict) else item)]
+        if not level:
+            return False
+    return True
 
 
 def _event(attributes: Mapping[str, Any], data: msgspec.Raw) -> CloudEvent:

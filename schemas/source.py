@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-Text = Annotated[str, Meta(min_length=1, max_length=256)]
-Ref = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x20\x7f]+( [^\x00-\x20\x7f]+)*$")]
-Language = Annotated[str, Meta(min_length=2, max_length=35, pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")]
-Address = Annotated[str, Meta(min_length=3, max_length=254)]
+# Sources send empty texts for what they do not know; an empty name is no reason to refuse an approval.
+Text = Annotated[str, Meta(max_length=256)]
+Ref = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x20\x7f]+( [^\x00-\x20\x7f]+)*$(?!\n)")]
+Language = Annotated[str, Meta(min_length=2, max_length=35, pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$(?!\n)")]
+Address = Annotated[str, Meta(max_length=254)]
 
 
 class _Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -28,7 +28,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes | None
 
 
-class Arrived(_Message, tag="arrived", kw_only=True):
+class Arrived(_Message, tag="arrived", frozen=True, kw_only=True):
     """A valid event, as it came. `at` is its arrival; `backfill` marks history that tells nobody.
 
     Source events, links and staff decisions about a record go to records; so do profile events that name a record,
@@ -90,7 +90,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # ---- records -> travelers
 
 
-class Join(_Message, tag="join", kw_only=True):
+class Join(_Message, tag="join", frozen=True, kw_only=True):
     """A record asks to belong to this traveler, because of the event `eventId`; travelers answers with Joined.
 
     Refused where the birth dates differ. Asked again on every change of owner, never assumed.
@@ -101,7 +101,7 @@ class Join(_Message, tag="join", kw_only=True):
     birthDate: date | None = None
 
 
-class CardSnapshot(_Message, tag="card", kw_only=True):
+class CardSnapshot(_Message, tag="card", frozen=True, kw_only=True):
     """The newest card of a record, with what its source says of the person; a reader keeps the highest version."""
 
     record: str
@@ -117,20 +117,20 @@ class CardSnapshot(_Message, tag="card", kw_only=True):
     causeId: str | None = None
 
 
-class CardGone(_Message, tag="card-gone", kw_only=True):
+class CardGone(_Message, tag="card-gone", frozen=True, kw_only=True):
     """The record left this traveler at this version: linked elsewhere, unlinked, merged or erased."""
 
     record: str
     version: int
 
 
-class Plan(_Message, tag="plan", kw_only=True):
+class Plan(_Message, tag="plan", frozen=True, kw_only=True):
     """News that records will release at `news.releaseAt`; travelers says `planned` for each channel."""
 
     news: News
 
 
-class Release(_Message, tag="release", kw_only=True):
+class Release(_Message, tag="release", frozen=True, kw_only=True):
     """The debounce hold is over and the news still stands: tell it, at the right hour."""
 
     record: str
@@ -139,7 +139,7 @@ class Release(_Message, tag="release", kw_only=True):
     fact: str
 
 
-class Withdraw(_Message, tag="withdraw", kw_only=True):
+class Withdraw(_Message, tag="withdraw", frozen=True, kw_only=True):
     """The news no longer stands (superseded), or goes to another traveler: whatever has not left does not leave."""
 
     record: str
@@ -149,7 +149,7 @@ class Withdraw(_Message, tag="withdraw", kw_only=True):
     reason: str
 
 
-class ContactChanged(_Message, tag="contact-changed", kw_only=True):
+class ContactChanged(_Message, tag="contact-changed", frozen=True, kw_only=True):
     """A program says that the person has another phone or mailbox. Unverified."""
 
     record: str
@@ -164,7 +164,7 @@ class ContactChanged(_Message, tag="contact-changed", kw_only=True):
 # ---- travelers -> records
 
 
-class Joined(_Message, tag="joined", kw_only=True):
+class Joined(_Message, tag="joined", frozen=True, kw_only=True):
     """The answer to Join. `zones` are the time zones in which the traveler may live; empty: unknown."""
 
     travelerId: str
@@ -174,7 +174,7 @@ class Joined(_Message, tag="joined", kw_only=True):
     deceased: bool = False
 
 
-class TravelerChanged(_Message, tag="traveler-changed", kw_only=True):
+class TravelerChanged(_Message, tag="traveler-changed", frozen=True, kw_only=True):
     """What a record must know of its traveler: zones for reminders at 8:00, and the end of everything."""
 
     travelerId: str
@@ -184,7 +184,7 @@ class TravelerChanged(_Message, tag="traveler-changed", kw_only=True):
     causeId: str | None = None
 
 
-class Outcome(_Message, tag="outcome", kw_only=True):
+class Outcome(_Message, tag="outcome", frozen=True, kw_only=True):
     """How far a notification came: the `state` of the notification event just written. Times are of the steps."""
 
     notificationId: str
@@ -208,7 +208,7 @@ class Outcome(_Message, tag="outcome", kw_only=True):
 # ---- inside travelers: program notices fan out over shards of travelers, so that no key is a bottleneck
 
 
-class Enroll(_Message, tag="enroll", kw_only=True):
+class Enroll(_Message, tag="enroll", frozen=True, kw_only=True):
     """A traveler has a card of this program: tell them of its notices. To one shard of the program."""
 
     travelerId: str
@@ -216,7 +216,7 @@ class Enroll(_Message, tag="enroll", kw_only=True):
     leave: bool = False
 
 
-class Notice(_Message, tag="notice", kw_only=True):
+class Notice(_Message, tag="notice", frozen=True, kw_only=True):
     """The state of a program as announced; `wave` false shows it, true also tells it. To shards, then travelers."""
 
     program: str
@@ -231,7 +231,7 @@ class Notice(_Message, tag="notice", kw_only=True):
 # ---- travelers -> addresses
 
 
-class Send(_Message, tag="send", kw_only=True):
+class Send(_Message, tag="send", frozen=True, kw_only=True):
     """A message whose channel, language and hour are decided: it may leave from `releaseAt` to `notAfter`.
 
     `lane` orders what waits for the provider: 0 consent and security, 1 deadlines and decisions, 2 status, 3 the rest.
@@ -264,7 +264,7 @@ class Send(_Message, tag="send", kw_only=True):
     rescue: bool = False
 
 
-class Recall(_Message, tag="recall", kw_only=True):
+class Recall(_Message, tag="recall", frozen=True, kw_only=True):
     """Do not send this any more if it has not left; it ends in `state` with `reason`."""
 
     notificationId: str
@@ -276,7 +276,7 @@ class Recall(_Message, tag="recall", kw_only=True):
 # ---- addresses -> travelers (Outcome also goes this way; travelers passes it on to records)
 
 
-class Answered(_Message, tag="answered", kw_only=True):
+class Answered(_Message, tag="answered", frozen=True, kw_only=True):
     """The owner of a number said something that concerns the traveler: yes, start, stop or wrong-person."""
 
     word: Literal["yes", "start", "stop", "wrong-person"]
@@ -286,7 +286,7 @@ class Answered(_Message, tag="answered", kw_only=True):
 # ---- edges -> addresses
 
 
-class Inbound(_Message, tag="inbound", kw_only=True):
+class Inbound(_Message, tag="inbound", frozen=True, kw_only=True):
     """A text that came from a number. `body` is at most 160 characters with digit runs of four and more removed.
 
     `answered`: the provider replied by itself (its opt-out type says so).
@@ -298,7 +298,7 @@ class Inbound(_Message, tag="inbound", kw_only=True):
     providerId: str | None = None
 
 
-class Receipt(_Message, tag="receipt", kw_only=True):
+class Receipt(_Message, tag="receipt", frozen=True, kw_only=True):
     """What the provider says later of one message, by our callback token or by its id."""
 
     token: str | None
@@ -307,14 +307,14 @@ class Receipt(_Message, tag="receipt", kw_only=True):
     code: str | None = None
 
 
-class OptedOut(_Message, tag="opted-out", kw_only=True):
+class OptedOut(_Message, tag="opted-out", frozen=True, kw_only=True):
     """The owner of a mailbox used one-click unsubscribe, or complained; or a mailbox bounced for good."""
 
     address: str
     reason: Literal["stopped", "hard-bounce"]
 
 
-class Dialled(_Message, tag="dialled", kw_only=True):
+class Dialled(_Message, tag="dialled", frozen=True, kw_only=True):
     """What one request to the provider came to.
 
     accepted: has a provider id. rejected: has a code. not-sent: certainly never reached the provider. doubt: unknown.
@@ -327,7 +327,7 @@ class Dialled(_Message, tag="dialled", kw_only=True):
     retryAfter: float | None = None
 
 
-class Listed(_Message, tag="listed", kw_only=True):
+class Listed(_Message, tag="listed", frozen=True, kw_only=True):
     """What the provider's list of messages to one number says of a claim. To addresses.
 
     `startedAt` is when the query began; `matches` are (provider id, status, code) of messages with our text.

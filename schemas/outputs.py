@@ -12,20 +12,20 @@ class _Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A struct that says all its fields, absent ones as null."""
 
 
-class Headline(_Closed, kw_only=True):
+class Headline(_Closed, frozen=True, kw_only=True):
     code: str
     program: str | None = None
     recordId: str | None = None
 
 
-class TripNumber(_Closed, kw_only=True):
+class TripNumber(_Closed, frozen=True, kw_only=True):
     """The number to use for trips, masked."""
 
     program: str
     masked: str
 
 
-class ApplicationView(_Closed, kw_only=True):
+class ApplicationView(_Closed, frozen=True, kw_only=True):
     applicationId: str | None
     state: str
     kind: str
@@ -34,7 +34,7 @@ class ApplicationView(_Closed, kw_only=True):
     dueDate: date | None = None
 
 
-class InterviewView(_Closed, kw_only=True):
+class InterviewView(_Closed, frozen=True, kw_only=True):
     at: datetime | None = None
     timeZone: str | None = None
     site: str | None = None
@@ -42,7 +42,7 @@ class InterviewView(_Closed, kw_only=True):
     partsNeeded: tuple[str, ...] = ()
 
 
-class MembershipView(_Closed, kw_only=True):
+class MembershipView(_Closed, frozen=True, kw_only=True):
     state: str = "NONE"
     validFrom: date | None = None
     validTo: date | None = None
@@ -51,20 +51,20 @@ class MembershipView(_Closed, kw_only=True):
     numberMasked: str | None = None
 
 
-class ReviewView(_Closed, kw_only=True):
+class ReviewView(_Closed, frozen=True, kw_only=True):
     state: str
     replyBy: date | None = None
     channel: str | None = None
 
 
-class OverlayView(_Closed, kw_only=True):
+class OverlayView(_Closed, frozen=True, kw_only=True):
     state: str
     scope: str | None = None
     from_: str | None = msgspec.field(default=None, name="from")
     until: str | None = None
 
 
-class CardView(_Closed, kw_only=True):
+class CardView(_Closed, frozen=True, kw_only=True):
     """One enrollment as the traveler sees it."""
 
     program: str
@@ -79,7 +79,7 @@ class CardView(_Closed, kw_only=True):
     overlay: OverlayView | None = None
 
 
-class TravelerStatus(_Closed, kw_only=True):
+class TravelerStatus(_Closed, frozen=True, kw_only=True):
     """The one view of a traveler: a card for each enrollment and a headline over all."""
 
     travelerId: str
@@ -91,7 +91,7 @@ class TravelerStatus(_Closed, kw_only=True):
     integrity: str = "OK"
 
 
-class Transition(_Closed, kw_only=True):
+class Transition(_Closed, frozen=True, kw_only=True):
     """One change that a traveler could notice."""
 
     recordId: str
@@ -103,7 +103,7 @@ class Transition(_Closed, kw_only=True):
     causeId: str | None
 
 
-class Notification(_Closed, kw_only=True):
+class Notification(_Closed, frozen=True, kw_only=True):
     """One step in the life of one message on one channel. Holds no address and no body."""
 
     notificationId: str
@@ -127,7 +127,7 @@ class Notification(_Closed, kw_only=True):
     reason: str | None = None
 
 
-class Timing(_Closed, kw_only=True):
+class Timing(_Closed, frozen=True, kw_only=True):
     """One CX timing row (domain 5.3). Holds nothing that identifies."""
 
     schema_version: str = "1"
@@ -169,7 +169,7 @@ class Timing(_Closed, kw_only=True):
     produced_at: datetime
 
 
-class Suppression(_Closed, kw_only=True):
+class Suppression(_Closed, frozen=True, kw_only=True):
     """Why one address is not written to on one channel."""
 
     channel: Channel
@@ -177,7 +177,7 @@ class Suppression(_Closed, kw_only=True):
     since: datetime
 
 
-class WorkItem(_Closed, kw_only=True):
+class WorkItem(_Closed, frozen=True, kw_only=True):
     """Something that a person must look at."""
 
     itemId: str
@@ -186,7 +186,7 @@ class WorkItem(_Closed, kw_only=True):
     recordId: str | None
 
 
-class Audit(_Closed, kw_only=True):
+class Audit(_Closed, frozen=True, kw_only=True):
     """One action of the staff."""
 
     action: str

@@ -21,7 +21,7 @@ class _Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A struct that ignores what it does not know."""
 
 
-class Person(_Open, kw_only=True):
+class Person(_Open, frozen=True, kw_only=True):
     """The person as the program holds them: unverified, never written to before verification."""
 
     givenName: Text | None = None
@@ -34,7 +34,7 @@ class Person(_Open, kw_only=True):
     state: Text | None = None
 
 
-class Interview(_Open, kw_only=True):
+class Interview(_Open, frozen=True, kw_only=True):
     """One interview or appointment, or one part of it."""
 
     at: datetime | None = None
@@ -44,7 +44,7 @@ class Interview(_Open, kw_only=True):
     mode: Literal["CENTER", "EOA", "EOD", "REMOTE"] | None = None
 
 
-class Guardian(_Open, kw_only=True):
+class Guardian(_Open, frozen=True, kw_only=True):
     """Who is written to for a child."""
 
     relation: Text | None = None
@@ -54,7 +54,7 @@ class Guardian(_Open, kw_only=True):
     language: Language | None = None
 
 
-class ProgramNotice(_Open, kw_only=True):
+class ProgramNotice(_Open, frozen=True, kw_only=True):
     """A pause or a limit of a whole program."""
 
     state: Literal["PAUSED", "DEGRADED", "NORMAL"]
@@ -63,7 +63,7 @@ class ProgramNotice(_Open, kw_only=True):
     until: str | None = None
 
 
-class SourceData(_Open, kw_only=True):
+class SourceData(_Open, frozen=True, kw_only=True):
     """The data of a program's event; which fields count depends on the event's type."""
 
     recordId: Ref | None = None
@@ -98,21 +98,21 @@ class SourceData(_Open, kw_only=True):
     guardian: Guardian | None | UnsetType = UNSET
 
 
-class Contact(_Open, kw_only=True):
+class Contact(_Open, frozen=True, kw_only=True):
     """An address and whether its owner has proved it."""
 
     address: Address
     verified: bool = False
 
 
-class Consent(_Open, kw_only=True):
+class Consent(_Open, frozen=True, kw_only=True):
     """What the traveler agreed to, by channel; an absent channel stays as it was."""
 
     sms: bool | None | UnsetType = UNSET
     email: bool | None | UnsetType = UNSET
 
 
-class ProfileUpdated(_Open, kw_only=True):
+class ProfileUpdated(_Open, frozen=True, kw_only=True):
     """A merge into the profile: an absent field stays, null clears."""
 
     portalSubject: Ref | None = None
@@ -129,7 +129,7 @@ class ProfileUpdated(_Open, kw_only=True):
     state: Text | None | UnsetType = UNSET
 
 
-class Link(_Open, kw_only=True):
+class Link(_Open, frozen=True, kw_only=True):
     """A record that belongs, or no longer belongs, to a portal subject."""
 
     portalSubject: Ref | None = None
@@ -140,7 +140,7 @@ class Link(_Open, kw_only=True):
     reason: Text | None = None
 
 
-class StaffDecision(_Open, kw_only=True):
+class StaffDecision(_Open, frozen=True, kw_only=True):
     """What a member of the staff decided about one event of a record."""
 
     eventId: Ref | None = None

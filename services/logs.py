@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor
@@ -75,9 +75,9 @@ def _named(component: str) -> Processor:
     return add
 
 
-def configure(component: str, *, console: bool | None = None, level: int = logging.INFO) -> None:
-    """Send all logs of this process, libraries included, to standard error. `console` None: as the terminal says."""
-    readable = sys.stderr.isatty() if console is None else console
+def configure(component: str, *, stream: TextIO | None = None, level: int = logging.INFO) -> None:
+    """Send all logs of this process, libraries included, to `stream` (standard error); readable on a terminal."""
+    out = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _named(component),
@@ -89,7 +89,7 @@ def configure(component: str, *, console: bool | None = None, level: int = loggi
     ]
     last: Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if readable
+        if out.isatty()
         else structlog.processors.JSONRenderer()
     )
     structlog.configure(
@@ -98,7 +98,7 @@ def configure(component: str, *, console: bool | None = None, level: int = loggi
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

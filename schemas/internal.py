@@ -368,6 +368,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, tag="claim"):
     """The right to make exactly one request. Acted on after the claim is committed, never after a restart.
 
     `key` is the address key, where the result goes. `validity` in seconds. Past `deadline` it must not be dialled.
+    `lane` as in Send.
     """
 
     claimId: str
@@ -383,6 +384,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, tag="claim"):
     kind: str
     language: str
     program: str | None
+    lane: int = 2
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True, tag="lookup"):

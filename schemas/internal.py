@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from schemas.outputs import CardView, Channel, OverlayView
+from schemas.source import Guardian
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="is"):
@@ -61,7 +62,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that a traveler should hear about one record; becomes one notification for each channel.
 
     `fact` is the effective fact that makes it this news and no other (a date, a place); with record, application and
-    kind it names the notification. `releaseAt` is the end of the debounce hold; quiet hours come later.
+    kind it names the notification. `releaseAt` is the end of the debounce hold; quiet hours come later. `withheld` are
+    channels of the news that are planned and at once suppressed, each with the reason (contract 1.5).
     """
 
     record: str
@@ -80,6 +82,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     adverse: bool = False
     exempt: bool = False
     facts: Facts = Facts()
+    withheld: dict[str, str] = {}
 
     @property
     def name(self) -> tuple[str, str, str, str]:
@@ -159,6 +162,15 @@ class ContactChanged(_Message, tag="contact-changed", frozen=True, kw_only=True)
     occurredAt: datetime
     phone: str | None = None
     email: str | None = None
+
+
+class SourceGuardian(_Message, tag="source-guardian", frozen=True, kw_only=True):
+    """A program says who acts for the child, which is unverified; `guardian` None: nobody does any more."""
+
+    record: str
+    causeId: str
+    occurredAt: datetime
+    guardian: Guardian | None = None
 
 
 # ---- travelers -> records
@@ -414,6 +426,7 @@ TravelersMessage = (
     | Release
     | Withdraw
     | ContactChanged
+    | SourceGuardian
     | Outcome
     | Answered
     | Enroll

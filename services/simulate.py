@@ -1,0 +1,173 @@
+"""`ttn simulate`: a file of events through the whole pipeline on a clock taken from the file (contract 2.1).
+
+The same code as the workers, no Kafka. Nothing reads the wall clock; keys are built in unless TTN_SECRET_FILE is set.
+"""
+
+import base64
+import itertools
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from schemas.cloudevents import parse_time, rfc3339
+from schemas.internal import Claim, Inbound, Mail, Origin
+from services import templates
+from services.lines import Expectation, InboundSms, Line, LineError, Record, read_lines
+from services.sealing import Keys
+from services.settings import Settings
+from services.wire import dead_letter_headers
+from streams.catalogue import Catalogue
+from streams.contacts import phone
+from streams.desk import Desk
+from streams.grammar import DeadLetter, Emission, Output, Publish
+from streams.identity import Identity
+from streams.pipeline import build
+from streams.provider import Provider
+from streams.simulation import Happening, Sent, Simulation
+from streams.topics import DEAD_LETTER, STATUS
+
+
+class Rehearsal:
+    """One run: feeds lines to a simulation and renders what happens."""
+
+    def __init__(self, settings: Settings) -> None:
+        keys = Keys.built_in() if settings.secret_file is None else Keys.load(settings)
+        self._identity = Identity(keys.hmac)
+        self._pipeline = build(self._identity, settings.policy(), Catalogue(templates.load()))
+        self._provider = Provider(timedelta(seconds=settings.send_timeout))
+        self._simulation = Simulation(self._received, self._pipeline.stages, self._provider)
+        self._desk = Desk()
+        self._offsets: Counter[str] = Counter()
+
+    def play(self, line: Line) -> Iterator[Happening]:
+        """What happens up to a line and because of it. Raises LineError for a line that asks the impossible."""
+        match line.what:
+            case Record() as record:
+                yield from self._arrive(record, line.at)
+            case InboundSms(sender=sender, body=body):
+                number = phone(sender)
+                if number is None:
+                    raise LineError(f"line {line.number}: `inboundSms.from` is no phone number")
+                key = self._identity.address("sms", number)
+                yield from self._simulation.post("addresses", key, Inbound(sender=number, body=heard(body)), line.at)
+            case Expectation(to=to, outcome=outcome):
+                yield from self._simulation.run(line.at)
+                self._expect(line, to, outcome)
+            case decision:
+                origin = self._desk.decide(decision, line.at)
+                yield from self._arrive(Record(origin.topic, origin.value or b"", origin.headers, None), line.at)
+
+    def rest(self, until: datetime | None) -> Iterator[Happening]:
+        """What happens after the last line: up to `until`, or at that very moment."""
+        now = self._simulation.now
+        return self._simulation.run(now if until is None else max(now, until))
+
+    def _arrive(self, record: Record, at: datetime) -> Iterator[Happening]:
+        offset = self._offsets[record.topic]
+        self._offsets[record.topic] += 1
+        return self._simulation.arrive(record.origin(offset, at), at)
+
+    def _expect(self, line: Line, to: str, outcome: str) -> None:
+        try:
+            self._provider.expect(phone(to) or to, outcome)
+        except ValueError as error:
+            raise LineError(f"line {line.number}: `provider.outcome`: {error}") from None
+
+    def _received(self, origin: Origin, at: datetime, backfill: bool) -> list[Output]:
+        outputs = self._pipeline.intake(origin, at, backfill)
+        self._desk.see(outputs)
+        return outputs
+
+
+def heard(body: str) -> str:
+    """A text as the web hands it on: short, and without numbers that could identify somebody."""
+    return re.sub(r"\d{4,}", "", body)[:160]
+
+
+def render(happening: Happening) -> dict[str, Any]:
+    """One line of output (contract 2.1)."""
+    if isinstance(happening, Sent):
+        return {"at": rfc3339(happening.at), "sent": _sent(happening.claim)}
+    match happening.output:
+        case Publish(topic=topic, key=key, event=event):
+            structured = None if event is None else event.structured()
+            return {"at": rfc3339(happening.at), "topic": topic, "key": key, "event": structured}
+        case DeadLetter(origin=origin) as letter:
+            headers = (*origin.headers, *dead_letter_headers(letter))
+            return {
+                "at": rfc3339(happening.at),
+                "topic": DEAD_LETTER,
+                "key": None if origin.key is None else origin.key.decode("utf-8", "replace"),
+                "headers": {name: raw.decode("utf-8", "replace") for name, raw in headers},
+                "rawBase64": base64.b64encode(origin.value or b"").decode(),
+            }
+    raise TypeError(f"{type(happening.output).__name__} is not visible from outside")
+
+
+def _sent(claim: Claim) -> dict[str, Any]:
+    message = claim.message
+    if isinstance(message, Mail):
+        said: dict[str, Any] = {name: getattr(message, name) for name in ("subject", "text", "html", "headers")}
+    else:
+        said = {name: getattr(message, name) for name in ("body", "segments", "encoding")}
+    about = {"kind": claim.kind, "language": claim.language, "program": claim.program}
+    return {"channel": claim.channel, "to": claim.to, **said, **about, "notificationId": claim.notificationId}
+
+
+class Views:
+    """The last view of each traveler, in the order in which they first appeared."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, msgspec.Raw] = {}
+
+    def see(self, happening: Happening) -> None:
+        """Take note of a view that was written, or of its tombstone."""
+        if isinstance(happening, Emission) and isinstance(happening.output, Publish):
+            output = happening.output
+            if output.topic == STATUS and output.event is not None:
+                self._views[output.key] = output.event.data
+            elif output.topic == STATUS:
+                self._views.pop(output.key, None)
+
+    def __iter__(self) -> Iterator[msgspec.Raw]:
+        return iter(self._views.values())
+
+
+def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return None if value is None else parse_time(value)
+    except (ValueError, OverflowError):
+        raise click.BadParameter("expected an RFC 3339 time with an offset, such as 2027-03-01T00:00:00Z") from None
+
+
+@click.command(name="simulate")
+@click.argument("file", type=click.File("rb"))
+@click.option("--until", callback=_moment, metavar="T", help="Let the clock run on to T after the last line.")
+@click.option("--view", is_flag=True, help="End with the view of every traveler.")
+def command(file: BinaryIO, until: datetime | None, view: bool) -> None:
+    """Run FILE, a file of events or - for standard input, through the whole pipeline, without Kafka."""
+    rehearsal = Rehearsal(Settings.load())
+    views = Views()
+    encode = msgspec.json.Encoder().encode
+    out = sys.stdout.buffer
+    try:
+        happenings = itertools.chain(
+            itertools.chain.from_iterable(map(rehearsal.play, read_lines(file))), rehearsal.rest(until)
+        )
+        for happening in happenings:
+            out.write(encode(render(happening)) + b"\n")
+            if view:
+                views.see(happening)
+    except LineError as error:
+        out.flush()
+        click.echo(f"ttn simulate: {file.name}: {error}", err=True)
+        sys.exit(2)
+    for shown in views:
+        out.write(encode({"view": shown}) + b"\n")
+    out.flush()

@@ -19,11 +19,11 @@ _DEPTH = 64
 _ATTRIBUTES = ("id", "source", "type", "time", "subject", "dataschema", "traceparent")
 
 
-class NotACloudEvent(ValueError):
+class NotACloudEvent(ValueError):  # noqa: N818 - says what the record is
     """The record lacks a CloudEvents attribute that we need, or has a bad one. The text names it."""
 
 
-class Undecodable(ValueError):
+class Undecodable(ValueError):  # noqa: N818 - says what the record is
     """The bytes are not the JSON that their content type promises."""
 
 

@@ -89,6 +89,11 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What makes two pieces of news the same."""
         return (self.record, self.applicationId or "", self.kind, self.fact)
 
+    @property
+    def name_in_record(self) -> tuple[str | None, str, str]:
+        """The same among the news of one record."""
+        return (self.applicationId, self.kind, self.fact)
+
 
 # ---- records -> travelers
 
@@ -173,6 +178,14 @@ class SourceGuardian(_Message, tag="source-guardian", frozen=True, kw_only=True)
     guardian: Guardian | None = None
 
 
+class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
+    """The whole log of a record that was merged into this one, in its own encoding. From records to records."""
+
+    record: str
+    entries: bytes
+    told: bytes
+
+
 # ---- travelers -> records
 
 
@@ -247,7 +260,8 @@ class Send(_Message, tag="send", frozen=True, kw_only=True):
     """A message whose channel, language and hour are decided: it may leave from `releaseAt` to `notAfter`.
 
     `lane` orders what waits for the provider: 0 consent and security, 1 deadlines and decisions, 2 status, 3 the rest.
-    `exempt` from caps. `optIn`: the one text that an unverified number may get.
+    `exempt` from caps. `optIn`: the one text that an unverified number may get. `rescue`: told here because another
+    channel failed. `round` counts how often the same message was withdrawn before, so that its steps have own ids.
     """
 
     notificationId: str
@@ -274,6 +288,7 @@ class Send(_Message, tag="send", frozen=True, kw_only=True):
     exempt: bool = False
     optIn: bool = False
     rescue: bool = False
+    round: int = 0
 
 
 class Recall(_Message, tag="recall", frozen=True, kw_only=True):
@@ -416,7 +431,7 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True, tag="lookup"):
     providerId: str | None = None
 
 
-RecordsMessage = Arrived | Joined | TravelerChanged | Outcome
+RecordsMessage = Arrived | Absorbed | Joined | TravelerChanged | Outcome
 TravelersMessage = (
     Arrived
     | Join

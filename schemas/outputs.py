@@ -1,4 +1,4 @@
-"""The data of the events that go out (contract 1.3 to 1.5). Writers are closed: nothing leaves that is not named here."""
+"""The data of the events that go out (contract 1.3 to 1.5). Writers are closed: nothing leaves that is not named."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -6,6 +6,21 @@ from typing import Literal
 import msgspec
 
 Channel = Literal["sms", "email"]
+Reason = Literal[
+    "no-consent",
+    "unverified",
+    "no-address",
+    "stopped",
+    "wrong-person",
+    "hard-bounce",
+    "cap",
+    "covered-by-other-program",
+    "not-news",
+    "no-guardian",
+    "deceased",
+    "staff",
+]
+"""Why a notification is suppressed (contract 1.5)."""
 
 
 class _Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,10 +34,10 @@ class Headline(_Closed, frozen=True, kw_only=True):
 
 
 class TripNumber(_Closed, frozen=True, kw_only=True):
-    """The number to use for trips, masked."""
+    """The number to use for trips, masked; null while the program has not told us the number."""
 
     program: str
-    masked: str
+    masked: str | None
 
 
 class ApplicationView(_Closed, frozen=True, kw_only=True):

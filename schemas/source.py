@@ -1,4 +1,4 @@
-"""The data of the events that come in (contract 1.2): one open struct for source events, one for each kind of profile event.
+"""The data of the events that come in (contract 1.2): one open struct for source events, one for each profile event.
 
 Readers are open: an unknown field is ignored, so that a source may add one. Values are bounded, because a text that
 came from outside ends up in stores and pages.
@@ -95,7 +95,7 @@ class SourceData(_Open, frozen=True, kw_only=True):
     label: Text | None = None
     notice: ProgramNotice | None = None
     minor: bool | None = None
-    guardian: Guardian | None | UnsetType = UNSET
+    guardian: Guardian | UnsetType | None = UNSET
 
 
 class Contact(_Open, frozen=True, kw_only=True):
@@ -108,8 +108,8 @@ class Contact(_Open, frozen=True, kw_only=True):
 class Consent(_Open, frozen=True, kw_only=True):
     """What the traveler agreed to, by channel; an absent channel stays as it was."""
 
-    sms: bool | None | UnsetType = UNSET
-    email: bool | None | UnsetType = UNSET
+    sms: bool | UnsetType | None = UNSET
+    email: bool | UnsetType | None = UNSET
 
 
 class ProfileUpdated(_Open, frozen=True, kw_only=True):
@@ -118,15 +118,15 @@ class ProfileUpdated(_Open, frozen=True, kw_only=True):
     portalSubject: Ref | None = None
     recordId: Ref | None = None
     program: Text | None = None
-    language: Language | None | UnsetType = UNSET
-    timeZone: Text | None | UnsetType = UNSET
-    email: Contact | None | UnsetType = UNSET
-    phone: Contact | None | UnsetType = UNSET
-    consent: Consent | None | UnsetType = UNSET
-    guardian: Guardian | None | UnsetType = UNSET
-    minor: bool | None | UnsetType = UNSET
-    dateOfBirth: date | None | UnsetType = UNSET
-    state: Text | None | UnsetType = UNSET
+    language: Language | UnsetType | None = UNSET
+    timeZone: Text | UnsetType | None = UNSET
+    email: Contact | UnsetType | None = UNSET
+    phone: Contact | UnsetType | None = UNSET
+    consent: Consent | UnsetType | None = UNSET
+    guardian: Guardian | UnsetType | None = UNSET
+    minor: bool | UnsetType | None = UNSET
+    dateOfBirth: date | UnsetType | None = UNSET
+    state: Text | UnsetType | None = UNSET
 
 
 class Link(_Open, frozen=True, kw_only=True):

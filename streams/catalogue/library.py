@@ -1,0 +1,211 @@
+"""All files of all languages, checked against each other and against their budgets."""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from streams import sms
+from streams.catalogue import language as languages
+from streams.catalogue import wording as wordings
+from streams.catalogue.errors import CatalogueError
+from streams.catalogue.language import Language
+from streams.catalogue.mail import FallbackLine
+from streams.catalogue.programs import PROGRAMS
+from streams.catalogue.tags import ENGLISH
+from streams.catalogue.values import longest
+from streams.catalogue.wording import File, Front, Wording
+
+KINDS: Final = (
+    "OPT_IN_REQUEST",
+    "WELCOME",
+    "APP_RECEIVED",
+    "STILL_IN_REVIEW",
+    "ACTION_NEEDED",
+    "COND_APPROVED",
+    "INTERVIEW_BOOKED",
+    "INTERVIEW_CANCELLED",
+    "INTERVIEW_REMINDER",
+    "APPROVED",
+    "RENEWED",
+    "RENEWAL_NOT_NEEDED",
+    "LETTER_READY",
+    "REPLY_DUE",
+    "MEMBERSHIP_CHANGE",
+    "REVIEW_RECEIVED",
+    "REVIEW_DECIDED",
+    "EXPIRY_REMINDER",
+    "EXTENDED",
+    "EXPIRED",
+    "WITHDRAWN",
+    "CLOSED_INCOMPLETE",
+    "CORRECTION",
+    "CONTACT_CHANGED",
+    "PROGRAM_NOTICE",
+    "STOP_CONFIRM",
+    "HELP",
+)
+SUBJECT_LETTERS: Final = 60
+_FRAME = "email.html.j2"
+_FALLBACKS = "fallback-lines.toml"
+_KIND_FIELDS = ("about", "reminder", "calendar", "variants")
+
+
+class Library:
+    """The files by language and kind. `languages` is by tag, English first; `frame` is the HTML page of an email."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        for path in (_FRAME, f"{ENGLISH}/language.toml", _FALLBACKS):
+            if path not in sources:
+                raise CatalogueError(path, "is missing")
+        self.frame: Final = sources[_FRAME]
+        tagged = sorted(path.split("/")[0] for path in sources if path.endswith("/language.toml"))
+        ordered = [ENGLISH, *(tag for tag in tagged if tag != ENGLISH)]
+        self.languages: Final = {
+            tag: languages.parse(path, sources[path]) for tag in ordered for path in [f"{tag}/language.toml"]
+        }
+        self.files: Final[dict[tuple[str, str], File]] = {}
+        for tag in ordered:
+            for kind in KINDS:
+                path = f"{tag}/{kind}.txt"
+                if path in sources:
+                    self.files[tag, kind] = wordings.parse(path, sources[path])
+                elif tag == ENGLISH:
+                    raise CatalogueError(path, "is missing: English has every kind")
+        self._fallbacks = _fallback_lines(sources[_FALLBACKS])
+        for path in sources:
+            self._belongs(path)
+        for (tag, _), file in self.files.items():
+            check_file(file, self.english(file), self.languages[tag])
+
+    def english(self, file: File) -> File:
+        """The English file of the same kind."""
+        return self.files[ENGLISH, _kind(file)]
+
+    def of_file(self, file: File) -> Front:
+        """What the English file says of the kind of `file`."""
+        return self.english(file).front
+
+    def of_kind(self, kind: str) -> Front:
+        """What the English file says of a kind."""
+        return self.files[ENGLISH, kind].front
+
+    def current(self, file: File) -> bool:
+        """Whether a translation was made from the English wordings of today."""
+        return file.front.source == self.english(file).fingerprint()
+
+    def approved(self, file: File) -> bool:
+        """Whether a linguist approved this translation of today's English."""
+        return file.front.state == "approved" and self.current(file)
+
+    def fallback(self, base: str) -> FallbackLine | None:
+        """The line that tells a reader of this language that a message is in English, where there is one."""
+        if (known := self.languages.get(base)) is not None:
+            return FallbackLine(base, known.direction, known.fallback)
+        return self._fallbacks.get(base)
+
+    def _belongs(self, path: str) -> None:
+        """A file that nothing reads is a mistake in its name."""
+        folder, _, name = path.rpartition("/")
+        if path in (_FRAME, _FALLBACKS) or (folder in self.languages and name == "language.toml"):
+            return
+        if folder not in self.languages:
+            raise CatalogueError(path, "is in a folder without a language.toml")
+        if name.removesuffix(".txt") not in KINDS:
+            raise CatalogueError(path, "is not named after a kind of message")
+
+
+def check_file(file: File, english: File, language: Language) -> None:
+    """Raise CatalogueError for a file that is not the English one in other words, or that is too long."""
+    if file.path == english.path:
+        _check_english(file)
+    else:
+        _check_translation(file, english)
+    _check_words(file, language, english.front)
+
+
+def _kind(file: File) -> str:
+    return file.path.rpartition("/")[2].removesuffix(".txt")
+
+
+def _fallback_lines(text: str) -> dict[str, FallbackLine]:
+    try:
+        tables = msgspec.convert(tomllib.loads(text), dict[str, dict[str, str]])
+        return {tag: msgspec.convert({"lang": tag, **entry}, FallbackLine) for tag, entry in tables.items()}
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise CatalogueError(_FALLBACKS, str(error)) from None
+
+
+def _check_english(file: File) -> None:
+    if not file.front.about:
+        raise CatalogueError(file.path, "front matter: about says when the message is sent")
+    known = {*PROGRAMS, "CBP", "child", *file.front.variants}
+    for wording in file.wordings:
+        for term in wording.terms:
+            if not set(term.split("|")) <= known:
+                raise CatalogueError(
+                    file.path, f"{wording.header}: {term} is no program, child or variant of this kind"
+                )
+
+
+def _check_translation(file: File, english: File) -> None:
+    """The same wordings for the same cases in the same order, with the same facts."""
+    kept = [name for name in _KIND_FIELDS if getattr(file.front, name) != getattr(Front("", "draft", 1), name)]
+    if kept:
+        raise CatalogueError(file.path, f"front matter: {', '.join(kept)} stands in the English file alone")
+    if [wording.header for wording in file.wordings] != [wording.header for wording in english.wordings]:
+        place = next(
+            (
+                ours.header
+                for ours, theirs in zip(file.wordings, english.wordings, strict=False)
+                if ours.header != theirs.header
+            ),
+            "the last one",
+        )
+        raise CatalogueError(file.path, f"blocks must be those of the English file in its order; differs at {place}")
+    for ours, theirs in zip(file.wordings, english.wordings, strict=True):
+        if ours.needs - {"program"} != theirs.needs - {"program"}:
+            raise CatalogueError(
+                file.path,
+                f"{ours.header}: uses {', '.join(sorted(ours.needs)) or 'no placeholder'}, "
+                f"English uses {', '.join(sorted(theirs.needs)) or 'none'}",
+            )
+        if bool(ours.text) != bool(theirs.text):
+            raise CatalogueError(file.path, f"{ours.header}: is empty in one language only")
+
+
+def _check_words(file: File, language: Language, kind: Front) -> None:
+    worst = longest(language)
+    for wording in file.of("sms"):
+        if kind.stop and not wording.text.endswith(language.stop):
+            raise CatalogueError(file.path, f"{wording.header}: must end with {language.stop!r}")
+        for body in _renders(wording, worst):
+            measured = sms.size(body)
+            if measured.segments > file.front.segments:
+                raise CatalogueError(
+                    file.path,
+                    f"{wording.header}: takes {measured.segments} parts ({measured.units} {measured.encoding} units) "
+                    f"where {file.front.segments} are allowed: {body}",
+                )
+            if language.encoding == "GSM-7" and measured.encoding != "GSM-7" and file.front.segments == 1:
+                letters = " ".join(sms.outside(body))
+                raise CatalogueError(file.path, f"{wording.header}: {letters} is not in the GSM-7 alphabet")
+    for wording in file.of("subject"):
+        for line in _renders(wording, worst):
+            if len(line) > SUBJECT_LETTERS:
+                raise CatalogueError(file.path, f"{wording.header}: {len(line)} letters, 60 allowed: {line}")
+
+
+def _renders(wording: Wording, worst: Mapping[str, str]) -> list[str]:
+    """The longest text for each pair of program name and address that this wording can meet."""
+    terms = {name for term in wording.terms for name in term.split("|")} & {*PROGRAMS, "CBP"}
+    pairs = {
+        (program.short, program.host)
+        for name, program in PROGRAMS.items()
+        if not terms or name in terms or ("CBP" in terms and name != "PRECHECK")
+    }
+    by_length = {(len(short), len(host)): (short, host) for short, host in sorted(pairs)}
+    return [
+        wordings.fill(wording.text, {**worst, "program": short, "host": host}) for short, host in by_length.values()
+    ]

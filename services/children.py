@@ -14,8 +14,13 @@ _GUARD: Final = Path(__file__).with_name("guard.py")
 class Child:
     """One running command behind its guard (services/guard.py). Ends when this process ends, however it ends."""
 
-    def __init__(self, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
-        """Start the command; its output is added to `log`. Raises OSError where it cannot be started."""
+    def __init__(
+        self, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None, hold: tuple[int, ...] = ()
+    ) -> None:
+        """Start the command; its output is added to `log`, and the descriptors `hold` stay open as long as it runs.
+
+        Raises OSError where it cannot be started.
+        """
         self.log: Final = log
         self._guard = subprocess.Popen(  # noqa: S603 - the guard and our own command
             [sys.executable, "-S", "-E", str(_GUARD), str(log), *command],
@@ -24,6 +29,7 @@ class Child:
             stderr=subprocess.DEVNULL,
             env=None if environ is None else dict(environ),
             start_new_session=True,
+            pass_fds=hold,
         )
         assert self._guard.stdout is not None  # noqa: S101 - asked for above
         first = self._guard.stdout.readline().strip()

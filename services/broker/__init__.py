@@ -4,10 +4,10 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from services.broker.cluster import Broker as Broker
 from services.broker.cluster import Cluster as Cluster
 from services.broker.jars import Progress as Progress
 from services.broker.jars import jars as jars
+from services.broker.server import Broker as Broker
 from services.settings import Settings, SettingsError
 
 _ADDRESS: Final = "kafka.address"

@@ -1,0 +1,240 @@
+"""Email over SMTP: a few connections to one relay, and the line between "not sent" and "in doubt".
+
+That line is the final dot of the data: before it nothing was handed over, after it the relay may have stored the
+message whatever we read or do not read (RFC 1047; delivery.md 3.2). A relay may take ten minutes to answer the dot
+(RFC 5321 4.5.3.2), so a message that is late is reported in doubt and its connection kept open for a later answer.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from schemas.internal import Mail
+from services import bounces
+from services.attempt import Answer, Attempt, Refused
+
+_CONNECT: Final = 5.0
+_COMMAND: Final = 10.0
+_AFTER_DOT: Final = 600.0
+_IDLE: Final = 20.0
+_ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+
+
+class Mailer:
+    """Sends to one relay. `url` as TTN_SMTP_URL; `sender` is the visible address, whose domain takes bounces.
+
+    A connection serves one message at a time and is kept for the next one for 20 seconds.
+    """
+
+    def __init__(self, url: str, password_file: Path | None, sender: str) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port
+        self._tls = parts.scheme == "smtps"
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = password_file.read_text(encoding="utf-8").rstrip("\r\n") if password_file else None
+        self._domain = sender.rpartition("@")[2]
+        self._idle: list[tuple[float, aiosmtplib.SMTP]] = []
+        self._late: set[asyncio.Task[Answer]] = set()
+
+    async def close(self) -> None:
+        """Close what is open; messages whose answer is still out stay in doubt."""
+        for task in tuple(self._late):
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
+        for _, relay in self._idle:
+            relay.close()
+        self._idle.clear()
+
+    async def send(
+        self, attempt: Attempt, *, to: str, token: str, mail: Mail, within: float, late: Callable[[Answer], None]
+    ) -> Answer:
+        """Hand over one message, once. `within` seconds; a definite answer that comes after them goes to `late`."""
+        try:
+            content = compose(mail)
+        except (ValueError, LookupError):
+            return Answer(result="rejected", code="message")
+        task = asyncio.create_task(self._deliver(attempt, to, token, content, mail.headers.get("Message-ID")))
+        try:
+            await asyncio.wait({task}, timeout=within)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        if not attempt.left:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                return await task
+            return attempt.broken()
+        self._late.add(task)
+        task.add_done_callback(lambda finished: self._arrived(finished, late))
+        return attempt.broken()
+
+    def _arrived(self, task: "asyncio.Task[Answer]", late: Callable[[Answer], None]) -> None:
+        self._late.discard(task)
+        if not task.cancelled() and task.exception() is None and task.result().result in ("accepted", "rejected"):
+            late(task.result())
+
+    async def _deliver(self, attempt: Attempt, to: str, token: str, content: bytes, message_id: str | None) -> Answer:
+        try:
+            relay = await self._ready(to, token)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return _refusal(error, attempt)
+        try:
+            await _data(relay, attempt, content)
+        except Refused as refused:
+            relay.close()  # the relay waits for data, and drops what it has when the connection goes
+            return Answer(result="not-sent", code=str(refused))
+        except (aiosmtplib.SMTPException, OSError) as error:
+            relay.close()
+            return _refusal(error, attempt)
+        except asyncio.CancelledError:
+            relay.close()
+            raise
+        self._keep(relay)
+        return Answer(result="accepted", providerId=message_id)
+
+    async def _ready(self, to: str, token: str) -> aiosmtplib.SMTP:
+        """A connection on which the relay has taken sender and recipient; nothing that it must deliver yet."""
+        while True:
+            kept = self._take()
+            relay = kept or await self._connect()
+            try:
+                await _envelope(relay, bounces.sender(token, self._domain), to, token)
+            except aiosmtplib.SMTPServerDisconnected:
+                relay.close()
+                if kept is None:
+                    raise
+            except aiosmtplib.SMTPResponseException:
+                with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                    await relay.rset(timeout=_COMMAND)
+                    self._keep(relay)
+                raise
+            except BaseException:
+                relay.close()
+                raise
+            else:
+                return relay
+
+    async def _connect(self) -> aiosmtplib.SMTP:
+        relay = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password,
+            local_hostname=self._domain,
+            use_tls=self._tls,
+            # A password never travels in clear, except inside this machine.
+            start_tls=True if self._user and not self._tls and not _loopback(self._host) else None,
+            timeout=_COMMAND,
+        )
+        try:
+            await asyncio.wait_for(relay.connect(), _CONNECT)
+        except BaseException:
+            relay.close()
+            raise
+        return relay
+
+    def _take(self) -> aiosmtplib.SMTP | None:
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            since, relay = self._idle.pop()
+            if relay.is_connected and now - since < _IDLE:
+                return relay
+            relay.close()
+        return None
+
+    def _keep(self, relay: aiosmtplib.SMTP) -> None:
+        if relay.is_connected:
+            self._idle.append((asyncio.get_running_loop().time(), relay))
+
+
+async def _envelope(relay: aiosmtplib.SMTP, sender: str, to: str, token: str) -> None:
+    mail_options: list[str] = []
+    recipient_options: list[str] = []
+    encoding = "ascii"
+    if not to.isascii():
+        mail_options.append("SMTPUTF8")
+        encoding = "utf-8"
+    if relay.supports_extension("dsn"):
+        mail_options += ["RET=HDRS", f"ENVID={token}"]
+        recipient_options.append("NOTIFY=SUCCESS,FAILURE")
+    await relay.mail(sender, options=mail_options, encoding=encoding)
+    await relay.rcpt(to, options=recipient_options, encoding=encoding)
+
+
+async def _data(relay: aiosmtplib.SMTP, attempt: Attempt, content: bytes) -> None:
+    """Send the content; `attempt` is asked right before the write that ends in the final dot."""
+    protocol = relay.protocol
+    if protocol is None:
+        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+    write = protocol.write
+
+    def watched(data: bytes) -> None:
+        if not data.endswith(b"\r\n.\r\n"):
+            write(data)
+            return
+        attempt.leave()
+        write(data)
+        attempt.written()
+
+    protocol.write = watched  # type: ignore[method-assign]
+    try:
+        await relay.data(content, timeout=_AFTER_DOT)
+    finally:
+        protocol.write = write  # type: ignore[method-assign]
+    attempt.answered()
+
+
+def _refusal(error: Exception, attempt: Attempt) -> Answer:
+    """What an error means: a 5xx is a definite no at any point; a 4xx after the dot may hide a stored message."""
+    if not isinstance(error, aiosmtplib.SMTPResponseException) or not 400 <= error.code < 600:
+        return attempt.broken()
+    enhanced = _ENHANCED.match(error.message)
+    code = enhanced[0] if enhanced else str(error.code)
+    ours = isinstance(error, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPSenderRefused)
+    if error.code >= 500:
+        return Answer(result="rejected", code=code, trouble=ours)
+    return Answer(result="doubt" if attempt.left else "not-sent", code=code, trouble=ours)
+
+
+def compose(mail: Mail) -> bytes:
+    """The message as it goes over the wire: text, then HTML, then a calendar file where there is one.
+
+    The same Mail gives the same bytes, so that a message sent again is the same message. Raises ValueError for a
+    header that would break out of its line.
+    """
+    message = EmailMessage(policy=SMTP_POLICY)
+    for name, value in mail.headers.items():
+        message[name] = value
+    if "Subject" not in message:
+        message["Subject"] = mail.subject
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    if mail.calendar is not None:
+        message.add_attachment(
+            mail.calendar, subtype="calendar", cte="base64", filename="interview.ics", params={"method": "PUBLISH"}
+        )
+    seed = hashlib.sha256(mail.headers.get("Message-ID", mail.text).encode()).hexdigest()[:24]
+    parts = (part for part in message.walk() if part.is_multipart())
+    for number, part in enumerate(parts):
+        part.set_boundary(f"=_{seed}_{number}")
+    return message.as_bytes()
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

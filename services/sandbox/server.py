@@ -1,0 +1,109 @@
+"""The sandbox as one running thing: the API and the page on one port, the mail server on another."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from schemas.cloudevents import rfc3339
+from services import clock as clocks
+from services.dialer.endpoints import SANDBOX_FILE, Sandbox
+from services.sandbox.api import Api
+from services.sandbox.faults import Fault
+from services.sandbox.ledger import LEDGER_FILE, Ledger
+from services.sandbox.mailserver import MailServer
+from services.sandbox.world import World
+from services.settings import Settings
+
+WEB_FILE: Final = "web.json"
+
+
+class SandboxServer:
+    """Start, use `addresses`, stop. `host` is loopback: the sandbox has no secrets worth the name."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        mail_port: int = 0,
+        faults: Iterable[Fault] = (),
+        manages_stop: bool = False,
+        receipts: bool = True,
+        algorithm: str = "HMAC_SHA1",
+    ) -> None:
+        self._settings = settings
+        self._host, self._port, self._mail_port = host, port, mail_port
+        self._ledger = Ledger(settings.data_dir / LEDGER_FILE)
+        self.world = World(
+            settings,
+            clocks.clock(settings),
+            self._ledger,
+            manages_stop=manages_stop,
+            receipts=receipts,
+            algorithm=algorithm,
+        )
+        for fault in faults:
+            self.world.faults.add(fault)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> Sandbox:
+        """Listen, and write the addresses to the data dir. Raises OSError for a port that is taken."""
+        self._tasks = [asyncio.create_task(self._ledger.run()), asyncio.create_task(self.world.timetable.run())]
+        app = web.Application(client_max_size=65_536)
+        app.add_routes([*Api(self.world).routes(), web.get("/healthz", self._health)])
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        self._mail = await MailServer(self.world, self._returns).start(self._host, self._mail_port)
+        http = f"http://{self._host}:{self._runner.addresses[0][1]}"
+        smtp = f"smtp://{self._host}:{self._mail.sockets[0].getsockname()[1]}"
+        self.addresses = Sandbox(twilio=http, smtp=smtp, page=http + "/")
+        _write(self._settings.data_dir / SANDBOX_FILE, msgspec.json.encode(self.addresses))
+        return self.addresses
+
+    async def stop(self) -> None:
+        """Stop listening, and take the addresses away."""
+        (self._settings.data_dir / SANDBOX_FILE).unlink(missing_ok=True)
+        self._mail.close()
+        await self._runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.world.timetable.stop()
+        await self.world.caller.close()
+        self._ledger.close()
+
+    def _returns(self) -> tuple[str, int] | None:
+        """Where `ttn web` takes bounces, as it wrote it in the data dir."""
+        try:
+            place = json.loads((self._settings.data_dir / WEB_FILE).read_bytes()).get("bounces")
+        except (OSError, ValueError):
+            return None
+        if place is None:
+            return None
+        host, _, port = str(place).rpartition(":")
+        return host, int(port)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        following = self.world.timetable.next
+        return web.json_response(
+            {
+                "open": self.world.timetable.open,
+                "next": rfc3339(following) if following is not None else None,
+                "texts": len(self.world.phones),
+                "letters": len(self.world.inbox),
+            }
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_bytes(content)
+    beside.replace(path)

@@ -1,0 +1,263 @@
+"""The event log of one enrollment: what is kept of an event, in which order it counts, what a correction leaves of it.
+
+Order (domain 3.4 rule 4): by sequence inside one application where there is one, else by the time of the event, then by
+the place of its type in the process, then by id. Never by arrival.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+
+from schemas.cloudevents import canonical
+from schemas.source import Link, Person, ProfileUpdated, SourceData, StaffDecision
+from streams.reading import Reading
+from streams.records.machine import APPLICATION_EVENTS, EVENTS, OPENING
+
+LIMIT: Final = 1000
+"""Events of one record; more is not a person's case but a fault upstream (design 1)."""
+
+_RANKS: Final = {
+    name: rank
+    for rank, name in enumerate(
+        (
+            *APPLICATION_EVENTS,
+            "REPLY_RECEIVED",
+            "DECIDED",
+            "EXTENDED",
+            "REINSTATED",
+            "SUSPENDED",
+            "REVOKED",
+            "EXPIRED",
+            "CLOSED",
+            "STATUS_REPORTED",
+        )
+    )
+}
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event as the log keeps it: no name, no address, numbers masked.
+
+    `digest` is of the whole body (the same id with another digest is refused), `material` of what makes two events say
+    the same (domain 3.4 rule 3). `by` is a member of the staff.
+    """
+
+    id: str
+    source: str
+    name: str
+    at: datetime
+    receivedAt: datetime
+    digest: str
+    material: str
+    data: SourceData
+    backfill: bool = False
+    by: str | None = None
+    birthDate: date | None = None
+    language: str | None = None
+    timeZone: str | None = None
+    state: str | None = None
+    hasPhone: bool = False
+    hasEmail: bool = False
+
+    @property
+    def canonical(self) -> str | None:
+        """The event of the state machine that this is, if any."""
+        return EVENTS.get(self.name)
+
+
+def entry(reading: Reading, arrived: datetime, backfill: bool) -> Entry:
+    """What the log keeps of an event that arrived at `arrived`."""
+    event, data = reading.event, reading.data
+    person = (data.person if isinstance(data, SourceData) else None) or Person()
+    body = b"\x00".join((event.type.encode(), event.time.isoformat().encode(), canonical(event.data)))
+    kept = _kept(data)
+    said = msgspec.structs.replace(kept, sequence=None, applicationId=None, corrects=None)
+    numbers = f"{getattr(data, 'ktn', None)}\x00{getattr(data, 'passId', None)}"
+    contact = f"{person.phone}\x00{person.email}"
+    return Entry(
+        id=event.id,
+        source=event.source,
+        name=reading.name,
+        at=event.time,
+        receivedAt=arrived,
+        digest=_digest(body),
+        material=_digest(b"\x00".join((msgspec.json.encode(said), numbers.encode(), contact.encode()))),
+        data=kept,
+        backfill=backfill,
+        by=data.by if isinstance(data, StaffDecision) else None,
+        birthDate=person.dateOfBirth,
+        language=person.language,
+        timeZone=person.timeZone,
+        state=person.state,
+        hasPhone=bool(person.phone),
+        hasEmail=bool(person.email),
+    )
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def _kept(data: SourceData | Link | ProfileUpdated | StaffDecision) -> SourceData:
+    if isinstance(data, SourceData):
+        return msgspec.structs.replace(data, person=None, ktn=mask(data.ktn), passId=mask(data.passId), caseNo=None)
+    if isinstance(data, StaffDecision):
+        return SourceData(corrects=data.eventId, reason=data.reason)
+    return SourceData(portalSubject=data.portalSubject, recordId=data.recordId, program=data.program)
+
+
+def mask(number: str | None) -> str | None:
+    """A membership number as it may be shown: `TT*****45` (domain 3.5)."""
+    if number is None:
+        return None
+    if len(number) < 6:
+        return "*" * len(number)
+    return number[:2] + "*" * (len(number) - 4) + number[-2:]
+
+
+def rank(event: Entry) -> int:
+    """The place of an event's type in the process, for events of the same moment."""
+    return _RANKS.get(event.canonical or "", len(_RANKS))
+
+
+class Placed(NamedTuple):
+    """An event and the moment at which it counts: never earlier than that of the event before it in sequence."""
+
+    moment: datetime
+    rank: int
+    event: Entry
+
+
+def in_order(events: Iterable[Entry]) -> list[Placed]:
+    """The events in the order in which they are folded; the same for every order of arrival."""
+    lanes: dict[tuple[str | None, int], list[Entry]] = {}
+    unnumbered: list[Entry] = []
+    for application, group in _by_application(events).items():
+        for number, segment in enumerate(_segments(application, group)):
+            lanes[application, number] = [one for one in segment if one.data.sequence is not None]
+            unnumbered += [one for one in segment if one.data.sequence is None]
+    queues = [_numbered(lane) for lane in lanes.values()]
+    queues.append(sorted((Placed(one.at, rank(one), one) for one in unnumbered), key=_key))
+    return list(heapq.merge(*queues, key=_key))
+
+
+def _key(placed: Placed) -> tuple[datetime, int, str, str]:
+    return (placed.moment, placed.rank, placed.event.id, placed.event.source)
+
+
+def _numbered(lane: Sequence[Entry]) -> list[Placed]:
+    placed: list[Placed] = []
+    for one in sorted(lane, key=lambda one: (one.data.sequence or 0, one.at, rank(one), one.id)):
+        moment = max(one.at, placed[-1].moment) if placed else one.at
+        placed.append(Placed(moment, rank(one), one))
+    return placed
+
+
+def _by_application(events: Iterable[Entry]) -> Mapping[str | None, list[Entry]]:
+    groups: dict[str | None, list[Entry]] = {}
+    for one in sorted(events, key=lambda one: (one.at, one.id, one.source)):
+        groups.setdefault(one.data.applicationId, []).append(one)
+    return groups
+
+
+def _segments(application: str | None, group: list[Entry]) -> list[list[Entry]]:
+    """Events without an application id, cut where a later submission begins a new count of sequence numbers."""
+    if application is not None:
+        return [group]
+    segments: list[list[Entry]] = [[]]
+    highest: int | None = None
+    for one in group:
+        number = one.data.sequence
+        if number is not None and highest is not None and number <= highest and one.canonical in OPENING:
+            segments.append([])
+            highest = None
+        if number is not None:
+            highest = number if highest is None else max(highest, number)
+        segments[-1].append(one)
+    return segments
+
+
+class Effective(NamedTuple):
+    """What is left of the log once its corrections have spoken. `stands` are events that the staff chose."""
+
+    events: tuple[Entry, ...]
+    stands: frozenset[str]
+
+
+def effective(entries: Sequence[Entry]) -> Effective:
+    """The events that count: corrected ones replaced, voided ones gone (domain 3.4 rule 7)."""
+    by_target: dict[str, list[Entry]] = {}
+    for one in entries:
+        if one.data.corrects is not None and one.name != "conflict.released":
+            by_target.setdefault(one.data.corrects, []).append(one)
+    known = {one.id: one for one in sorted(entries, key=lambda one: (one.source, one.id))}
+    verdicts: dict[tuple[str, str], bool] = {}
+
+    def lives(one: Entry) -> bool:
+        mark = (one.source, one.id)
+        if mark not in verdicts:
+            verdicts[mark] = True
+            verdicts[mark] = not any(lives(other) for other in by_target.get(one.id, ()) if _speaks_of(other, one))
+        return verdicts[mark]
+
+    living = [one for one in entries if lives(one)]
+    events = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
+    rewritten: dict[str, Entry] = {}
+    for one in living:
+        target = one.data.corrects
+        if one.name == "record.corrected" and not one.data.void and target is not None:
+            other = rewritten.get(target)
+            if other is None or _newer(one, other):
+                rewritten[target] = one
+    events += [resolved for one in rewritten.values() if (resolved := _rewrite(one, known)) is not None]
+    stands = frozenset(one.data.corrects or "" for one in living if one.name == "conflict.released")
+    return Effective(tuple(events), stands)
+
+
+def _speaks_of(correction: Entry, one: Entry) -> bool:
+    if (correction.source, correction.id) == (one.source, one.id):
+        return False
+    return correction.name == "event.voided" or correction.source == one.source
+
+
+def _newer(one: Entry, other: Entry) -> bool:
+    def key(entry: Entry) -> tuple[int, datetime, str]:
+        return (entry.data.sequence if entry.data.sequence is not None else -(2**63), entry.at, entry.id)
+
+    return key(one) > key(other)
+
+
+_APPROVALS: Final = {"cbp/ttp": "application.approved"}
+
+
+def _rewrite(correction: Entry, known: Mapping[str, Entry], depth: int = 0) -> Entry | None:
+    """The event that a `record.corrected` leaves: the old one with the fields that the correction gives.
+
+    Where the old event never came in (a dead letter) a correction with an end of membership is the approval itself.
+    """
+    target = known.get(correction.data.corrects or "")
+    if target is not None and target.name == "record.corrected" and depth < LIMIT:
+        target = _rewrite(target, known, depth + 1)
+    if target is None:
+        if correction.data.validTo is None:
+            return None
+        name = _APPROVALS.get(correction.source, "eligibility.approved")
+        return msgspec.structs.replace(correction, name=name)
+    given = {
+        field: value
+        for field in correction.data.__struct_fields__
+        if field not in ("corrects", "void", "recordId", "program", "sequence")
+        and (value := getattr(correction.data, field)) is not None
+        and value is not msgspec.UNSET
+    }
+    return msgspec.structs.replace(
+        correction,
+        name=target.name,
+        at=target.at,
+        data=msgspec.structs.replace(target.data, corrects=correction.data.corrects, **given),
+        birthDate=correction.birthDate or target.birthDate,
+    )

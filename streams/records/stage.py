@@ -1,0 +1,258 @@
+"""The records stage as a keyed stage of the pipeline: what each message does to one record."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from schemas.internal import (
+    Absorbed,
+    Arrived,
+    CardGone,
+    ContactChanged,
+    Joined,
+    Outcome,
+    RecordsMessage,
+    SourceGuardian,
+    TravelerChanged,
+)
+from schemas.outputs import Audit
+from schemas.source import SourceData
+from streams import events
+from streams.grammar import DeadLetter, Output, ToStage
+from streams.identity import Identity, event_id
+from streams.policy import Policy
+from streams.reading import Reading, read, record_key
+from streams.records.log import LIMIT, Entry, entry
+from streams.records.state import Record, Told
+from streams.records.turn import Turn
+
+_entries = msgspec.msgpack.Decoder(list[Entry])
+_told = msgspec.msgpack.Decoder(list[Told])
+
+ABOUT_THE_PERSON = ("updated", "deceased", "erased")
+"""Profile events that name a record in place of a portal subject: the record's traveler decides."""
+
+
+class Records:
+    """One enrollment: its log, its card, its news, its clocks, and whose it is."""
+
+    name = "records"
+    state_type = Record
+    message_type: Any = RecordsMessage
+
+    def __init__(self, identity: Identity, policy: Policy) -> None:
+        self._identity = identity
+        self._policy = policy
+
+    def empty(self, key: str) -> Record:
+        """A record that nothing is known of."""
+        return Record(key=key)
+
+    def due(self, state: Record) -> datetime | None:
+        """When a hold ends, a reminder falls due, a membership ends or a card grows stale."""
+        return state.dueAt
+
+    def wake(self, state: Record, now: datetime) -> tuple[Record, Sequence[Output]]:
+        """The record after what the clock alone does to it."""
+        turn = Turn(state.key, state, now, self._identity, self._policy)
+        turn.settle(None)
+        return turn.state, turn.out
+
+    def receive(self, state: Record, message: RecordsMessage, now: datetime) -> tuple[Record, Sequence[Output]]:
+        """The record after a message."""
+        turn = Turn(state.key, state, now, self._identity, self._policy)
+        match message:
+            case Arrived():
+                self._arrived(turn, message)
+            case Absorbed():
+                self._absorbed(turn, message)
+            case Joined():
+                self._joined(turn, message)
+            case TravelerChanged():
+                self._traveler_changed(turn, message)
+            case Outcome():
+                if turn.outcome(message):
+                    turn.settle(None)
+            case _:
+                assert_never(message)
+        return turn.state, turn.out
+
+    def _arrived(self, turn: Turn, message: Arrived) -> None:
+        state, reading = turn.state, read(message.origin)
+        if state.mergedInto is not None and reading.name != "record.merged":
+            turn.out.append(ToStage("records", state.mergedInto, message))
+            return
+        if reading.name in ABOUT_THE_PERSON:
+            self._pass_on(turn, message)
+            return
+        new = entry(reading, message.at, message.backfill)
+        for one in state.entries:
+            if (one.source, one.id) == (new.source, new.id):
+                if one.digest != new.digest:
+                    text = "this id came before with another body"
+                    turn.out.append(DeadLetter(message.origin, self.name, "id-reused", text))
+                return
+        if len(state.entries) >= LIMIT:
+            text = f"the record has {LIMIT} events already"
+            turn.out.append(DeadLetter(message.origin, self.name, "too-large", text))
+            return
+        if new.by is not None and not self._decision(turn, new, reading):
+            return
+        state.entries.append(new)
+        self._contact(turn, reading, message)
+        asked = state.asked
+        turn.settle(new)
+        if state.asked != asked:
+            state.askedBy = message.origin
+        if reading.name == "record.merged" and isinstance(reading.data, SourceData):
+            self._merge(turn, record_key(turn.program, reading.data.mergedInto or ""))
+
+    def _decision(self, turn: Turn, new: Entry, reading: Reading) -> bool:
+        """Audit what a member of the staff decided; False where it is about another record."""
+        known = any(one.id == new.data.corrects for one in turn.state.entries)
+        if not known and reading.program is None:
+            return False
+        audit = Audit(
+            action=new.name,
+            by=new.by or "",
+            eventId=new.data.corrects,
+            recordId=turn.reference,
+            program=turn.program,
+            reason=new.data.reason,
+        )
+        turn.out.append(events.audit(audit, new.id, turn.now))
+        return True
+
+    def _pass_on(self, turn: Turn, message: Arrived | ContactChanged | SourceGuardian) -> None:
+        if turn.state.owner is None:
+            turn.state.waiting.append(message)
+        else:
+            turn.tell_traveler(message)
+
+    def _contact(self, turn: Turn, reading: Reading, message: Arrived) -> None:
+        """Tell the traveler of another address or guardian that the program holds (contract 5.3)."""
+        data = reading.data
+        if not isinstance(data, SourceData):
+            return
+        person = data.person
+        if reading.name == "contact.updated" and person and (person.phone or person.email) and not message.backfill:
+            self._pass_on(
+                turn,
+                ContactChanged(
+                    record=turn.key,
+                    program=turn.program,
+                    recordId=turn.reference,
+                    causeId=reading.event.id,
+                    occurredAt=reading.event.time,
+                    phone=person.phone,
+                    email=person.email,
+                ),
+            )
+        if data.guardian is not msgspec.UNSET:
+            self._pass_on(
+                turn,
+                SourceGuardian(
+                    record=turn.key,
+                    causeId=reading.event.id,
+                    occurredAt=reading.event.time,
+                    guardian=data.guardian,
+                ),
+            )
+
+    def _joined(self, turn: Turn, message: Joined) -> None:
+        state = turn.state
+        if state.asked is None or state.asked.partition("|")[0] != message.travelerId:
+            return
+        own = self._identity.traveler_of_record(turn.key)
+        if message.accepted or message.travelerId == own:
+            state.joinedAs, state.zones = state.asked, message.zones
+            for item, reason in list(state.work.items()):
+                if reason == "identity conflict":
+                    turn.close_work(item, None)
+            turn.move(message.travelerId)
+        else:
+            self._refused(turn, message)
+        state.asked = state.askedBy = None
+        if message.deceased and state.deceased is None and message.accepted:
+            self._die(turn, message.eventId)
+        turn.settle(state.entries[-1])
+
+    def _refused(self, turn: Turn, message: Joined) -> None:
+        """The traveler was born on another day: one person's letter must not reach another (domain 3.5)."""
+        state = turn.state
+        state.refused.append(state.asked or message.travelerId)
+        if state.askedBy is not None:
+            text = "the birth date differs from that of the traveler's other records"
+            turn.out.append(DeadLetter(state.askedBy, self.name, "identity-conflict", text))
+        turn.open_work(event_id(turn.key, "identity conflict", message.travelerId), "identity conflict", None)
+
+    def _traveler_changed(self, turn: Turn, message: TravelerChanged) -> None:
+        state = turn.state
+        if message.travelerId != state.owner:
+            return
+        if message.erased:
+            turn.state = Record(key=turn.key)
+            return
+        state.zones = message.zones
+        if message.deceased and state.deceased is None:
+            self._die(turn, message.causeId or "")
+        turn.settle(None)
+
+    @staticmethod
+    def _die(turn: Turn, cause: str) -> None:
+        turn.state.deceased = Entry(
+            id=cause,
+            source="dhs/portal",
+            name="deceased",
+            at=turn.now,
+            receivedAt=turn.now,
+            digest="",
+            material="",
+            data=SourceData(),
+        )
+
+    def _merge(self, turn: Turn, target: str) -> None:
+        """The whole log goes to another record, and so does what comes later (contract 5.17).
+
+        What was told, or was not to be told, is told to nobody again.
+        """
+        state = turn.state
+        state.mergedInto = target
+        open_news = {item.news.causeId for item in state.items}
+        moved = [
+            one if one.id in open_news else msgspec.structs.replace(one, backfill=True)
+            for one in state.entries
+            if one.name != "record.merged"
+        ]
+        turn.out.append(
+            ToStage(
+                "records",
+                target,
+                Absorbed(
+                    record=turn.key,
+                    entries=msgspec.msgpack.encode(moved),
+                    told=msgspec.msgpack.encode(state.told),
+                ),
+            )
+        )
+        for one in state.waiting:
+            if isinstance(one, Arrived):
+                turn.out.append(ToStage("records", target, one))
+        turn.take_back_all()
+        if state.owner is not None:
+            state.version += 1
+            turn.tell_traveler(CardGone(record=turn.key, version=state.version))
+        state.entries, state.waiting, state.dueAt = [], [], None
+
+    def _absorbed(self, turn: Turn, message: Absorbed) -> None:
+        """The log of another record joins this one: its story counts, what it told is told."""
+        state = turn.state
+        known = {(one.source, one.id) for one in state.entries}
+        new = [one for one in _entries.decode(message.entries) if (one.source, one.id) not in known]
+        if not new:
+            return
+        state.entries += new
+        state.told += _told.decode(message.told)
+        turn.settle(new[-1])

@@ -1,0 +1,81 @@
+"""What the records stage keeps of one enrollment."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from schemas.internal import Arrived, ContactChanged, News, Origin, SourceGuardian
+from schemas.outputs import Channel
+from streams.records.log import Entry
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One piece of news that is not at its end yet.
+
+    held: its debounce hold runs. released: it is with the traveler. withdrawn: it is taken back. moving: it was taken
+    back from the old traveler of the record, and is issued again for the channels in `back` when that is confirmed.
+    `step` is the step of the fold that it tells; a reminder has none. `open` are the channels whose notification has
+    not ended.
+    """
+
+    news: News
+    status: Literal["held", "released", "withdrawn", "moving"]
+    step: str | None = None
+    open: tuple[Channel, ...]
+    back: tuple[Channel, ...] = ()
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message that a provider took: what the traveler was told. `corrected` once we said that it was wrong."""
+
+    notificationId: str
+    kind: str
+    fact: str
+    applicationId: str | None
+    channel: Channel
+    at: datetime
+    cause: str
+    step: str | None = None
+    corrected: bool = False
+
+
+class Marked(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A timing row that was written: its id and what it said, so that a restatement can name it."""
+
+    id: str
+    said: str
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The state of one record. Every list is in the order in which things came, which is the inbox's order.
+
+    `asked` is the traveler and birth date of a Join without an answer, `askedBy` the event that led to it, `joinedAs`
+    what the owner accepted.
+    `steps` are the identities of the steps that were published or were history; `shown` is the last published state of
+    each axis; `waiting` are messages for the traveler of a record that has none yet.
+    """
+
+    key: str
+    entries: list[Entry] = []
+    owner: str | None = None
+    zones: tuple[str, ...] = ()
+    asked: str | None = None
+    askedBy: Origin | None = None
+    joinedAs: str | None = None
+    refused: list[str] = []
+    deceased: Entry | None = None
+    mergedInto: str | None = None
+    waiting: list[Arrived | ContactChanged | SourceGuardian] = []
+    version: int = 0
+    card: str | None = None
+    staleAt: datetime | None = None
+    steps: list[str] = []
+    shown: dict[str, str] = {}
+    deferred: list[str] = []
+    items: list[Item] = []
+    told: list[Told] = []
+    reminded: list[str] = []
+    work: dict[str, str] = {}
+    marks: dict[str, Marked] = {}
+    dueAt: datetime | None = None

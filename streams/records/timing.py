@@ -1,0 +1,284 @@
+"""The CX clocks of one enrollment: how long people really wait (domain 5.1), as rows that name nobody.
+
+A row is written when its clock stops and written again, naming the row it replaces, when a correction or a late event
+changes it. Clocks run on the source's own times; only M5 and its parts look at ours.
+"""
+
+import itertools
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from schemas.internal import Outcome
+from schemas.outputs import Timing
+from streams import events
+from streams.calendar import EASTERN, add_months, end_of_day, local_day, zone
+from streams.identity import event_id, fiscal
+from streams.records.picture import APPLICATION, MEMBERSHIP, REVIEW, Case, Picture, Step
+from streams.records.state import Item, Marked, Told
+
+if TYPE_CHECKING:
+    from streams.records.turn import Turn
+
+Unit = Literal["days", "hours", "seconds"]
+WaitingOn = Literal["traveler", "agency", "system"]
+
+SECONDS: Final[dict[Unit, float]] = {"days": 86_400.0, "hours": 3_600.0, "seconds": 1.0}
+DIGITS: Final[dict[Unit, int]] = {"days": 2, "hours": 2, "seconds": 3}
+
+DECISIONS: Final = ("APPROVED", "DENIED", "PRELIM_INELIGIBLE")
+TOLD_DECISIONS: Final = frozenset({"APPROVED", "RENEWED", "LETTER_READY", "MEMBERSHIP_CHANGE", "REVIEW_DECIDED"})
+"""The kinds of message that tell a decision: those for which M5 is measured."""
+
+WAITING_ON_TRAVELER: Final = ("ACTION_NEEDED", "CONDITIONALLY_APPROVED")
+RENEWAL_WINDOW: Final = 12
+"""Months after the end in which an application still counts as a late renewal for M9 (domain 1.1)."""
+
+
+class Clock(NamedTuple):
+    """One clock that has stopped. `name` tells it from the others of the record, whatever its times."""
+
+    metric: str
+    name: str
+    start: tuple[str, datetime]
+    stop: tuple[str, datetime]
+    unit: Unit
+    waiting_on: WaitingOn | None = None
+    case: Case | None = None
+    value: float | None = None
+    states: tuple[str | None, str | None] = (None, None)
+    mode: str | None = None
+    part: str | None = None
+    censored: bool = False
+
+    @property
+    def duration(self) -> float:
+        """The time between start and stop, or the part of it that `value` gives, in the unit."""
+        span = (self.stop[1] - self.start[1]).total_seconds() if self.value is None else self.value
+        return round(span / SECONDS[self.unit], DIGITS[self.unit])
+
+
+def rows(turn: "Turn", picture: Picture) -> None:
+    """Write the rows of all clocks that stopped, and restate those that a later fact changed."""
+    for clock in _clocks(turn, picture):
+        _write(turn, clock)
+
+
+def _write(turn: "Turn", clock: Clock, outcome: Outcome | None = None, lag: float | None = None) -> None:
+    state = turn.state
+    mark = f"{clock.metric}|{clock.name}|{clock.waiting_on or ''}"
+    said = f"{clock.start[1].isoformat()}|{clock.stop[1].isoformat()}|{clock.duration}|{clock.censored}"
+    before = state.marks.get(mark)
+    if before is not None and before.said == said:
+        return
+    stop = clock.stop[1].astimezone(zone(EASTERN))
+    year, quarter = fiscal(stop)
+    pseudonym = turn.identity.enrollment(turn.key, f"{year}Q{quarter}")
+    identifier = event_id(pseudonym, mark, said)
+    state.marks[mark] = Marked(id=identifier, said=said)
+    case = clock.case
+    first = state.entries[0]
+    submitted = case.submittedAt if case else None
+    row = Timing(
+        metric_event_id=identifier,
+        metric_id=clock.metric,
+        program=turn.program,
+        program_component="TSA" if turn.program == "PRECHECK" else "CBP",
+        provider=_provider(first.source),
+        application_kind=case.kind if case else None,
+        enrollment_pseudonym=pseudonym,
+        cohort_date=local_day(submitted) if submitted else None,
+        start_type=clock.start[0],
+        start_at=clock.start[1],
+        stop_type=clock.stop[0],
+        stop_at=clock.stop[1],
+        duration_value=clock.duration,
+        duration_unit=clock.unit,
+        waiting_on=clock.waiting_on,
+        state_from=clock.states[0],
+        state_to=clock.states[1],
+        channel=outcome.channel if outcome else None,
+        language_requested=outcome.languageRequested if outcome else None,
+        language_served=outcome.languageServed if outcome else None,
+        template_id=outcome.kind if outcome else None,
+        template_version=outcome.templateVersion if outcome else None,
+        interview_mode=clock.mode,
+        interview_part=clock.part,
+        is_minor_band=_minor(turn, submitted or clock.stop[1]),
+        censored=clock.censored,
+        corrected=before is not None,
+        supersedes_id=before.id if before else None,
+        data_quality=("negative-duration",) if clock.duration < 0 and clock.metric != "M9" else (),
+        source_lag_s=lag,
+        fiscal_year=year,
+        fiscal_quarter=quarter,
+        produced_at=turn.now,
+    )
+    turn.out.append(events.timing(row, turn.now))
+
+
+def _provider(source: str) -> str | None:
+    return source.rpartition("/")[2] if source.startswith("tsa/precheck/") else None
+
+
+def _minor(turn: "Turn", moment: datetime) -> bool | None:
+    """Under 18 at that moment; None where no birth date is known."""
+    births = [one.birthDate for one in turn.state.entries if one.birthDate is not None]
+    return None if not births else add_months(births[-1], 18 * 12) > local_day(moment)
+
+
+def _clocks(turn: "Turn", picture: Picture) -> Iterator[Clock]:
+    for case in picture.cases:
+        steps = [step for step in picture.steps if step.axis == APPLICATION and step.case == case.key]
+        yield from _application(turn, case, steps, picture)
+    yield from _reviews(picture)
+    yield from _lapses(picture)
+
+
+def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) -> Iterator[Clock]:
+    key, first = case.key, _first(steps)
+    submitted, decided = first("APP_SUBMITTED"), first(*DECISIONS, "CLEARED", "DENIED_FINAL")
+    ended = decided or first("WITHDRAWN", "CLOSED_INCOMPLETE")
+    conditional, interviewed = first("COND_APPROVED"), first("INTERVIEW_DONE")
+    if submitted is not None and ended is not None:
+        start, stop = ("APP_SUBMITTED", submitted.at), (ended.name, ended.at)
+        total = Clock(
+            "M1", key, start, stop, "days", None, case, None, (submitted.after, ended.after), censored=decided is None
+        )
+        yield total
+        traveler = _waited(steps, submitted.at, ended.at)
+        if traveler > 0:
+            whole = (ended.at - submitted.at).total_seconds()
+            yield total._replace(waiting_on="traveler", value=traveler)
+            yield total._replace(waiting_on="agency", value=whole - traveler)
+        yield Clock("M11", key, start, stop, "days", None, case, _silence(turn, steps, submitted.at, ended.at))
+    if submitted is not None and conditional is not None:
+        yield Clock(
+            "M2", key, ("APP_SUBMITTED", submitted.at), ("COND_APPROVED", conditional.at), "days", "agency", case
+        )
+    if interviewed is not None:
+        interview = interviewed.data.interview
+        mode, part = (interview.mode, interview.part) if interview else (None, None)
+        done = ("INTERVIEW_DONE", interviewed.at)
+        if conditional is not None:
+            begun = ("COND_APPROVED", conditional.at)
+            yield Clock("M3", key, begun, done, "days", "traveler", case, mode=mode, part=part)
+        outcome = first("APPROVED", "DENIED")
+        if outcome is not None:
+            stop = (outcome.name, outcome.at)
+            yield Clock("M4", key, done, stop, "hours", "agency", case, mode=mode, part=part)
+    yield from _answers(case, steps)
+    if submitted is not None and case.endBefore is not None:
+        end = end_of_day(case.endBefore)
+        late = local_day(submitted.at) <= add_months(case.endBefore, RENEWAL_WINDOW)
+        if case.kind == "RENEWAL" or late:
+            yield Clock("M9", key, ("RENEWAL_SUBMITTED", submitted.at), ("VALID_TO", end), "days", "traveler", case)
+
+
+def _first(steps: list[Step]) -> "_Finder":
+    return _Finder(steps)
+
+
+class _Finder:
+    """The first step of one of some names."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self._steps = steps
+
+    def __call__(self, *names: str) -> Step | None:
+        return next((step for step in self._steps if step.name in names), None)
+
+
+def _waited(steps: list[Step], start: datetime, stop: datetime) -> float:
+    """Seconds between start and stop in which the traveler had to act."""
+    waited, since = 0.0, None
+    for step in steps:
+        if since is not None:
+            waited += (min(step.at, stop) - max(since, start)).total_seconds()
+        since = step.at if step.after in WAITING_ON_TRAVELER else None
+    return max(waited, 0.0)
+
+
+def _silence(turn: "Turn", steps: list[Step], start: datetime, stop: datetime) -> float:
+    """Seconds of the longest stretch without a change or a message while the application was open."""
+    moments = {start, stop} | {step.at for step in steps} | {told.at for told in turn.state.told}
+    inside = sorted(moment for moment in moments if start <= moment <= stop)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(inside)]
+    return max(gaps, default=timedelta()).total_seconds()
+
+
+def _answers(case: Case, steps: list[Step]) -> Iterator[Clock]:
+    """M6 for each request that was answered, M7 for what the agency then took."""
+    asked: Step | None = None
+    for index, step in enumerate(steps):
+        if step.name == "INFO_REQUESTED" and asked is None:
+            asked = step
+        elif step.name == "INFO_RECEIVED" and asked is not None:
+            name = f"{case.key}|{index}"
+            stop = ("INFO_RECEIVED", step.at)
+            yield Clock("M6", name, ("INFO_REQUESTED", asked.at), stop, "days", "traveler", case)
+            asked = None
+            if index + 1 < len(steps):
+                after = steps[index + 1]
+                yield Clock("M7", name, stop, (after.name, after.at), "days", "agency", case)
+
+
+def _reviews(picture: Picture) -> Iterator[Clock]:
+    """M8 and M7 for each reply to an adverse decision."""
+    replied: Step | None = None
+    count = 0
+    for step in picture.steps:
+        if step.axis == REVIEW and step.name == "REPLY_RECEIVED":
+            replied = step
+        elif replied is not None and step.name == "REVIEW_DECIDED":
+            start, stop = ("REPLY_RECEIVED", replied.at), ("REVIEW_DECIDED", step.at)
+            yield Clock("M8", f"review|{count}", start, stop, "days", "agency", picture.current)
+            yield Clock("M7", f"review|{count}", start, stop, "days", "agency", picture.current)
+            replied, count = None, count + 1
+
+
+def _lapses(picture: Picture) -> Iterator[Clock]:
+    """M10 for each gap between two memberships."""
+    expired: Step | None = None
+    count = 0
+    for step in picture.steps:
+        if step.axis != MEMBERSHIP:
+            continue
+        if step.name == "EXPIRED":
+            expired = step
+        elif expired is not None and step.after == "ACTIVE":
+            stop = (step.name, step.at)
+            yield Clock("M10", f"gap|{count}", ("EXPIRED", expired.at), stop, "days", None, picture.current)
+            expired, count = None, count + 1
+
+
+def outcome(turn: "Turn", message: Outcome, item: Item | None) -> None:
+    """M5 and its parts when the first message of a decision is taken, and M5d when that one arrives."""
+    if item is None or item.step is None or message.kind not in TOLD_DECISIONS:
+        return
+    news, state = item.news, turn.state
+    name = f"{news.causeId}|{news.kind}|{news.fact}"
+    first = state.marks.get(f"first|{name}")
+    claimed = message.claimedAt or message.at
+    if message.state == "accepted" and first is None:
+        state.marks[f"first|{name}"] = Marked(id=message.notificationId, said=claimed.isoformat())
+        lag = (news.receivedAt - news.occurredAt).total_seconds()
+        decided, received = ("DECIDED", news.occurredAt), ("RECEIVED", news.receivedAt)
+        queued, handed = ("QUEUED", message.plannedAt or news.plannedAt), ("HANDED_OVER", claimed)
+        for metric, start, stop, whose in (
+            ("M5", decided, ("ACCEPTED", message.at), None),
+            ("M5a", decided, received, "agency"),
+            ("M5b", received, queued, "system"),
+            ("M5c", queued, handed, "system"),
+        ):
+            clock = Clock(metric, name, start, stop, "seconds", whose)  # type: ignore[arg-type]
+            _write(turn, clock, message, lag)
+    elif message.state == "delivered" and first is not None and first.id == message.notificationId:
+        start = ("HANDED_OVER", datetime.fromisoformat(first.said))
+        _write(turn, Clock("M5d", name, start, ("DELIVERED", message.at), "seconds", "system"), message)
+
+
+def corrected(turn: "Turn", told: Told) -> None:
+    """M12: a message that turned out to be wrong; the row says how long it stood."""
+    start, stop = ("TOLD", told.at), ("CORRECTED", turn.now)
+    _write(turn, Clock("M12", told.notificationId, start, stop, "seconds", "system"))

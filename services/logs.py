@@ -110,6 +110,11 @@ def configure(component: str, *, stream: TextIO | None = None, level: int = logg
     root.setLevel(level)
 
 
+def quiet(component: str) -> None:
+    """The logs of a command whose output is an answer for a person: a failure is said as a sentence, not logged."""
+    configure(component, level=logging.CRITICAL)
+
+
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of one module."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)

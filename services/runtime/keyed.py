@@ -1,0 +1,215 @@
+"""A keyed stage on its inbox: opens states and messages, runs the pure function, seals what comes out."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+
+from schemas.internal import Arrived
+from services import wire
+from services.runtime.ending import RefusedError, describe
+from services.runtime.job import HANDLER_BUG, Limits, Slice
+from services.runtime.poison import Poison
+from services.sealing import SealError
+from services.store import Change, Store, StoreError, blob_of, due_of, micros, pack
+from services.wire import Received, Seal
+from streams import topics
+from streams.grammar import Command, DeadLetter, Emission, Publish, Stage, ToStage, advance, step
+
+LARGEST_STATE: Final = 7 << 20
+"""Bytes of one key's state; its changelog topic takes 8 MiB."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Keyed:
+    """The job of a keyed stage. One for all partitions of a process: it holds no state of its own between slices."""
+
+    def __init__(self, stage: Stage[Any], seal: Seal, partitions: int, limits: Limits) -> None:
+        self.name = stage.name
+        self.topics: tuple[str, ...] = (topics.inbox(stage.name),)
+        self.changelog: str | None = topics.changelog(stage.name)
+        self._stage = stage
+        self._seal = seal
+        self._partitions = partitions
+        self._limits = limits
+        self._message = wire.decoder(stage.message_type)
+        self._state = wire.decoder(stage.state_type)
+        self._poison = Poison(stage.name)
+
+    def slice(self, records: Sequence[Received], store: Store | None) -> Slice:
+        if store is None:
+            raise RefusedError(f"Stage {self.name} needs a store.")
+        work = _Work(self, store)
+        return work.run(records)
+
+    def message(self, record: Received) -> Any:
+        """The clear message of an inbox record."""
+        if record.value is None:
+            raise wire.WireError("no value")
+        return self._message.decode(self._seal.open(record.value))
+
+    def state(self, value: bytes) -> Any:
+        """The clear state of a store value."""
+        return self._state.decode(self._seal.open(blob_of(value)))
+
+
+class _Work:
+    """The states, outputs and commands of one slice while it grows."""
+
+    def __init__(self, job: Keyed, store: Store) -> None:
+        self._job = job
+        self._stage = job._stage
+        self._store = store
+        self._limits = job._limits
+        self._states: dict[bytes, Any] = {}
+        self._was_due: dict[bytes, int | None] = {}
+        self._held: dict[bytes, bytes | None] = {}
+        self._touched: set[bytes] = set()
+        self._parked: set[bytes] = set()
+        self._size = 0
+        self.slice = Slice(taken=0, upto=0, outgoing=[], changes={}, commands=[])
+
+    def run(self, records: Sequence[Received]) -> Slice:
+        limits, slice_ = self._limits, self.slice
+        stop = perf_counter() + limits.seconds
+        records = records[: limits.records]
+        self._prefetch(records)
+        for record in records:
+            until = wire.header(record, wire.TICK)
+            if until is None:
+                self._event(record)
+            elif not self._tick(wire.moment(until)):
+                slice_.upto = record.offset
+                break
+            slice_.taken += 1
+            slice_.upto = record.offset + 1
+            if perf_counter() > stop or self._size > limits.output:
+                break
+        self._close()
+        return slice_
+
+    def _prefetch(self, records: Sequence[Received]) -> None:
+        keys = list({record.key: None for record in records if record.key is not None})
+        self._held.update(zip(keys, self._store.get_many(keys), strict=True))
+
+    def _load(self, key: bytes) -> Any:
+        state = self._states.get(key)
+        if state is not None:
+            return state
+        value = self._held.pop(key) if key in self._held else self._store.get(key)
+        self._was_due[key] = None if value is None else due_of(value)
+        return self._stage.empty(key.decode()) if value is None else self._job.state(value)
+
+    def _event(self, record: Received) -> None:
+        message = None
+        try:
+            message = self._job.message(record)
+            if record.key is None:
+                raise wire.WireError("no key")
+            state = self._load(record.key)
+            state, emissions = step(self._stage, state, message, wire.now_of(record))
+            outgoing, commands = self._write(emissions)
+        except (StoreError, RefusedError, MemoryError):
+            raise
+        except SealError as error:
+            raise self._locked(error) from None
+        except Exception as error:  # noqa: BLE001 - a poison event goes to the dead letters, whatever it broke
+            self._fail(record, message, error)
+            return
+        self._keep(record.key, state, outgoing, commands)
+        self._job._poison.passed()
+        self.slice.events += 1
+
+    def _fail(self, record: Received, message: Any, error: Exception) -> None:
+        self._job._poison.failed()
+        origin = message.origin if isinstance(message, Arrived) else wire.origin_of(record)
+        letter = DeadLetter(origin, self._job.name, HANDLER_BUG, describe(error))
+        self._letter(letter, self.slice.outgoing)
+        self.slice.poison += 1
+
+    def _locked(self, error: SealError) -> RefusedError:
+        return RefusedError(
+            f"Stage {self._job.name} cannot open what was sealed before ({error}): TTN_SECRET_FILE must hold the key "
+            "that sealed it."
+        )
+
+    def _letter(self, letter: DeadLetter, outgoing: list[wire.Outgoing]) -> None:
+        outgoing.append(wire.dead_letter(self._job._partitions, letter))
+        self.slice.letters[letter.reason] = self.slice.letters.get(letter.reason, 0) + 1
+
+    def _tick(self, until: datetime) -> bool:
+        """Run everything due up to `until`, at most `limits.wakes` keys; True when nothing is left."""
+        end, limit = micros(until), self._limits.wakes
+        due = self._store.due(end, limit + len(self._touched))
+        ordered = [(moment, key) for moment, key in due if key not in self._touched]
+        for key in self._touched - self._parked:
+            moment = self._stage.due(self._states[key])
+            if moment is not None and micros(moment) <= end:
+                ordered.append((micros(moment), key))
+        ordered.sort()
+        for _, key in ordered[:limit]:
+            self._wake(key, until)
+        return len(ordered) <= limit and len(due) < limit + len(self._touched)
+
+    def _wake(self, key: bytes, until: datetime) -> None:
+        try:
+            state, emissions = advance(self._stage, self._load(key), until)
+            outgoing, commands = self._write(emissions)
+        except (StoreError, RefusedError, MemoryError):
+            raise
+        except SealError as error:
+            raise self._locked(error) from None
+        except Exception:  # noqa: BLE001 - one key's fault must not hold up the clock of all others
+            self._job._poison.failed()
+            self._park(key)
+            return
+        self._keep(key, state, outgoing, commands)
+        self.slice.wakes += 1
+
+    def _park(self, key: bytes) -> None:
+        """Wake this key again only after its next message: its own due work fails in our code."""
+        self.slice.poison += 1
+        if key not in self._states:
+            self._states[key] = self._load(key)
+        self._touched.add(key)
+        self._parked.add(key)
+
+    def _write(self, emissions: Iterable[Emission]) -> tuple[list[wire.Outgoing], list[Command]]:
+        outgoing: list[wire.Outgoing] = []
+        commands: list[Command] = []
+        seal, partitions = self._job._seal, self._job._partitions
+        for emission in emissions:
+            output = emission.output
+            if isinstance(output, ToStage):
+                outgoing.append(wire.to_stage(seal, partitions, output.stage, output.key, output.message, emission.at))
+            elif isinstance(output, Publish):
+                outgoing.append(wire.publish(partitions, output))
+            elif isinstance(output, DeadLetter):
+                self._letter(output, outgoing)
+            else:
+                commands.append(output)
+        return outgoing, commands
+
+    def _keep(self, key: bytes, state: Any, outgoing: list[wire.Outgoing], commands: list[Command]) -> None:
+        self._states[key] = state
+        self._touched.add(key)
+        self._parked.discard(key)
+        self._size += wire.size(outgoing)
+        self.slice.outgoing += outgoing
+        self.slice.commands += commands
+
+    def _close(self) -> None:
+        """Seal the states that the slice leaves behind."""
+        for key in sorted(self._touched):
+            state = self._states[key]
+            due = None if key in self._parked else self._stage.due(state)
+            value = pack(due, self._job._seal.seal(_encode(state)))
+            if len(value) > LARGEST_STATE:
+                raise RefusedError(
+                    f"Stage {self._job.name} has a key whose state is {len(value) >> 20} MiB, more than its changelog "
+                    "takes; this is a fault of the program."
+                )
+            self.slice.changes[key] = Change(value, self._was_due[key])

@@ -1,0 +1,190 @@
+"""The partitions that this process owns, from one assignment to the next."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from services.failpoints import Failpoints
+from services.runtime.job import Job
+from services.runtime.meters import Meters
+from services.runtime.partition import HandOver, Partition
+from services.runtime.restore import restore
+from services.store import Shared, Store
+from services.wire import Received
+
+NewProducer = Callable[[str], AIOKafkaProducer]
+
+
+class Owned:
+    """The owned partitions by topic and number. `assignment` counts the assignments of this process.
+
+    A store stays open while its partition is taken away and given back; the position in it, compared with the
+    changelog after fencing, says whether anybody wrote meanwhile.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        group: str,
+        *,
+        folder: Path,
+        shared: Shared,
+        client: Mapping[str, Any],
+        new_producer: NewProducer,
+        meters: Meters,
+        failpoints: Failpoints,
+        hand_over: HandOver,
+        session: float,
+    ) -> None:
+        self.assignment = 0
+        self.ready = False
+        self._job = job
+        self._group = group
+        self._folder = folder
+        self._shared = shared
+        self._client = client
+        self._new_producer = new_producer
+        self._meters = meters
+        self._failpoints = failpoints
+        self._hand_over = hand_over
+        self._session: Final = session
+        self._partitions: dict[TopicPartition, Partition] = {}
+        self._expected: dict[TopicPartition, int | None] = {}
+        self._stores: dict[TopicPartition, Store] = {}
+        self._restore: dict[TopicPartition, tuple[int, int]] = {}
+        self._progress = 0
+        self._confirmed = self._seen = monotonic()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait in all inlets."""
+        return sum(partition.inlet.size for partition in self._partitions.values())
+
+    def places(self) -> list[TopicPartition]:
+        """The owned partitions."""
+        return list(self._partitions)
+
+    def all(self) -> list[Partition]:
+        """The owned partitions themselves."""
+        return list(self._partitions.values())
+
+    def at(self, place: TopicPartition) -> Partition | None:
+        """One owned partition."""
+        return self._partitions.get(place)
+
+    def put(self, place: TopicPartition, records: list[Received]) -> bool:
+        """Let records join the waiting batch; True when its actor has to be woken."""
+        partition = self._partitions.get(place)
+        if partition is None or partition.inlet.closed:
+            return False
+        partition.inlet.put(records)
+        self._expected[place] = records[-1].offset + 1
+        if partition.inlet.rung:
+            return False
+        partition.inlet.rung = True
+        return True
+
+    def start_at(self, offsets: Mapping[TopicPartition, int | None]) -> None:
+        """The committed offsets, read after fencing; None where nothing was committed yet."""
+        for place, partition in self._partitions.items():
+            self._expected[place] = partition.next_offset = offsets[place]
+
+    def offsets(self, places: Iterable[TopicPartition] | None = None) -> dict[TopicPartition, int | None]:
+        """The next offset to read of those partitions, of all where none are named; None is the earliest."""
+        wanted = self._expected if places is None else places
+        return {place: self._expected[place] for place in wanted if place in self._expected}
+
+    def close(self) -> None:
+        """Take nothing more: batches under way end, what waits is dropped."""
+        self.ready = False
+        for partition in self._partitions.values():
+            partition.inlet.close()
+
+    async def stop(self) -> None:
+        """Let everything go."""
+        self.close()
+        await asyncio.gather(*(partition.stop() for partition in self._partitions.values()))
+        self._partitions.clear()
+        self._expected.clear()
+        self._restore.clear()
+        self._meters.forget()
+
+    async def take(self, assigned: Iterable[TopicPartition]) -> None:
+        """Become the only writer for each of these, and let go of the stores of all others."""
+        self.assignment += 1
+        await self.stop()
+        places = sorted(TopicPartition(*place) for place in assigned)
+        for place in self._stores.keys() - set(places):
+            self._stores.pop(place).close()
+        for place in places:
+            name = f"{self._group}-{place.topic}-{place.partition}"
+            self._partitions[place] = Partition(
+                place,
+                self._job,
+                self._group,
+                self._new_producer(name),
+                self._meters,
+                self._failpoints,
+                self._hand_over,
+                self,
+            )
+        await asyncio.gather(*(partition.fence() for partition in self._partitions.values()))
+        self.confirm()
+
+    async def restore(self) -> None:
+        """Open the stores and bring them up to their changelogs; the partitions are ready after it."""
+        topic = self._job.changelog
+        if topic is not None and self._partitions:
+            logs = {}
+            for place, partition in self._partitions.items():
+                if place not in self._stores:
+                    self._stores[place] = Store(self._folder / str(place.partition), self._shared)
+                partition.store = self._stores[place]
+                logs[TopicPartition(topic, place.partition)] = partition.store
+            self._failpoints.reach("in-restore")
+            await restore(logs, self._client, self._told)
+            self._failpoints.reach("after-restore")
+        self.ready = True
+
+    def restoring(self) -> dict[str, int]:
+        """Records read and offsets left of the restore under way; empty when there is none."""
+        if self.ready or not self._restore:
+            return {}
+        return {
+            "records": sum(read for read, _ in self._restore.values()),
+            "left": sum(left for _, left in self._restore.values()),
+        }
+
+    def moved(self) -> int:
+        """A number that changes whenever something gets on: an assignment, a restore, a transaction."""
+        return self.assignment + self._progress + sum(partition.transactions for partition in self._partitions.values())
+
+    def release(self) -> None:
+        """Close all stores: the process ends in order."""
+        while self._stores:
+            self._stores.popitem()[1].close()
+
+    def beat(self) -> None:
+        """The process runs; called often. A gap means that it was suspended, and then nothing is sure."""
+        self._seen = monotonic()
+
+    def confirm(self) -> None:
+        """The broker has just accepted us as the owner."""
+        self._confirmed = self._seen = monotonic()
+
+    def sure(self) -> bool:
+        """Whether the group cannot have given our partitions away without our knowing.
+
+        It takes a whole session timeout for that; a process that ran all the time would have heard of it.
+        """
+        return monotonic() - self._seen < self._session / 2 or monotonic() - self._confirmed < self._session / 2
+
+    def _told(self, log: TopicPartition, read: int, left: int) -> None:
+        self._progress += self._restore.get(log, (0, 0)) != (read, left)
+        self._restore[log] = (read, left)
+        self._meters.of(self._meters.restored, log).set(read)
+        self._meters.of(self._meters.to_restore, log).set(left)

@@ -1,0 +1,179 @@
+"""Faust's transport with our consumer, producer and transaction manager; see the table in services/runtime."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from faust.transport.consumer import TransactionManager
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+from faust.types.tuples import ConsumerMessage, ack_lock
+from mode.utils.futures import notify
+
+from services.runtime.inlet import BOUND
+from services.runtime.owned import Owned
+
+_RETRY_MS = 10
+_FETCH_WAIT_MS = 500
+_FULL_PAUSE = 0.005
+
+
+def _owned(app: Any) -> Owned:
+    owned: Owned = app.owned
+    return owned
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches and heartbeats."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        """Upstream's consumer, with what it gives no setting for: the assignor and the waits."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._partition_assignment_strategy = (StickyPartitionAssignor,)
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._retry_backoff_ms = _RETRY_MS
+        return consumer
+
+    def unread(self, place: TopicPartition) -> int:
+        """Offsets between the place to fetch from and the last stable one; 0 where one of them is unknown."""
+        consumer = self._consumer
+        subscription = None if consumer is None else consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None or place not in assignment.tps:
+            return 0
+        state = assignment.state_value(place)
+        if not state.has_valid_position or state.lso is None:
+            return 0
+        left: int = state.lso - state.position
+        return max(0, left)
+
+    async def committed(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
+        """The committed offsets, asked of the broker now."""
+        found: dict[TopicPartition, int | None] = await self.call_thread(self._committed, tuple(places))
+        return found
+
+    async def _committed(self, places: tuple[TopicPartition, ...]) -> dict[TopicPartition, int | None]:
+        held = await self._ensure_consumer()._coordinator.fetch_committed_offsets(places)
+        return {place: held[place].offset if place in held and held[place].offset >= 0 else None for place in places}
+
+    async def seek_all(self, offsets: Mapping[TopicPartition, int | None]) -> None:
+        """Set the place to fetch from; None is the earliest record."""
+        await self.call_thread(self._seek_all, dict(offsets))
+
+    async def _seek_all(self, offsets: dict[TopicPartition, int | None]) -> None:
+        consumer = self._ensure_consumer()
+        first = [place for place, offset in offsets.items() if offset is None]
+        earliest = await consumer.beginning_offsets(first) if first else {}
+        for place, offset in offsets.items():
+            consumer.seek(place, earliest[place] if offset is None else offset)
+
+
+class Consumer(driver.Consumer):
+    """Delivers waiting batches, and leaves offsets to the transactions."""
+
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def owned(self) -> Owned:
+        """The partitions of this process."""
+        return _owned(self.app)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Put what is fetched into the inlets, and ring for the actor of each partition that is not at work."""
+        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+            while self.owned.waiting > BOUND and self.flow_active:  # noqa: ASYNC110 - actors empty the inlets
+                await asyncio.sleep(_FULL_PAUSE)
+            assignment = self.owned.assignment
+            records, _ = await self._wait_next_records(1.0)
+            if not records:
+                await asyncio.sleep(0)
+            elif assignment != self.owned.assignment or not self.flow_active:
+                # Asked for under an earlier assignment: ask again from where the owner of today stands.
+                await self._thread.seek_all(self.owned.offsets(records))
+            else:
+                for place, fetched in records.items():
+                    if self.owned.put(place, fetched):
+                        await self._ring(TP(place.topic, place.partition), fetched[0].offset)
+
+    async def _ring(self, place: TP, offset: int) -> None:
+        """Wake the actor of a partition through the conductor: an empty message, the records wait in the inlet."""
+        message = ConsumerMessage(
+            place.topic, place.partition, offset, 0.0, 0, None, None, b"", None, 0, 0, place,
+            generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - upstream's
+        """Fetch for a set that nobody empties meanwhile: an empty filter lets everything through."""
+        return await super()._getmany(set(active_partitions or ()), timeout)
+
+    def ack(self, message: Message) -> bool:
+        """A batch is through; its offset is already committed."""
+        with ack_lock:
+            message.acked = True
+            self._unacked_messages.discard(message)
+            notify(self._waiting_for_ack)
+        return True
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Nothing: offsets are committed by the transaction of their batch, and by nothing else."""
+        return False
+
+    async def perform_seek(self) -> None:
+        """Go to the offsets that were read after fencing, whatever the consumer fetched before."""
+        await self._thread.seek_all(self.owned.offsets())
+
+    def unread(self, place: TopicPartition) -> int:
+        """Committed records that were not fetched yet; 0 where the consumer does not know."""
+        return self._thread.unread(place)
+
+    async def read_committed_offsets(self) -> None:
+        """Read the offsets at which our partitions go on; only right after fencing."""
+        self.owned.start_at(await self._thread.committed(self.owned.places()))
+
+    def stop_flow(self) -> None:
+        """Deliver nothing more; what waits is read again by the next owner."""
+        self.owned.close()
+        super().stop_flow()
+
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: upstream's check compares two different clocks; ours is the watchdog."""
+
+
+class Producer(driver.Producer):
+    """Makes the transactional producers, and is itself idempotent."""
+
+    def _settings_default(self) -> Mapping[str, Any]:
+        return {**super()._settings_default(), "retry_backoff_ms": _RETRY_MS}
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    def transactional(self, name: str) -> AIOKafkaProducer:
+        """A producer that, once started, is the only one under this name."""
+        return self._new_producer(transactional_id=name)
+
+
+class Transactions(TransactionManager):
+    """Ties transactional producers to the partitions whose input they answer for."""
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """No batch is under way any more: close the producers."""
+        await _owned(self.app).stop()
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP]) -> None:
+        """Fence the previous owners of all that is ours now, before an offset or a changelog is read."""
+        await _owned(self.app).take(assigned)
+
+
+class Transport(driver.Transport):
+    """The classes above, where upstream asks for them."""
+
+    Consumer = Consumer
+    Producer = Producer
+    TransactionManager = Transactions

@@ -12,8 +12,7 @@ from typing import IO, Final
 
 import click
 
-from services import logs
-from services.broker import bootstrap
+from services import logs, topics
 from services.runtime.app import SESSION
 from services.runtime.ending import REFUSED
 from services.runtime.process import STAGES, main
@@ -166,7 +165,7 @@ def command(
         main(child[0], Path(child[1]), instance, session)
     logs.configure("worker")
     settings = Settings.load()
-    bootstrap(settings)
+    asyncio.run(topics.check(settings))
     slot = Slot(settings.data_dir)
     sys.exit(asyncio.run(Supervisor(stages, slot, session, static=static).run()))
 

@@ -18,8 +18,8 @@ from services.wire import Received, Seal
 from streams import topics
 from streams.grammar import Command, DeadLetter, Emission, Publish, Stage, ToStage, advance, step
 
-LARGEST_STATE: Final = 7 << 20
-"""Bytes of one key's state; its changelog topic takes 8 MiB."""
+LARGEST_STATE: Final = (2 << 20) - (64 << 10)
+"""Bytes of one key's state: what its changelog topic takes, less room for the seal, the key and the record around it."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -69,6 +69,7 @@ class _Work:
         self._held: dict[bytes, bytes | None] = {}
         self._touched: set[bytes] = set()
         self._parked: set[bytes] = set()
+        self._sizes: dict[bytes, int] = {}
         self._size = 0
         self.slice = Slice(taken=0, upto=0, outgoing=[], changes={}, commands=[])
 
@@ -101,6 +102,7 @@ class _Work:
             return state
         value = self._held.pop(key) if key in self._held else self._store.get(key)
         self._was_due[key] = None if value is None else due_of(value)
+        self._sizes[key] = 0 if value is None else len(value)
         return self._stage.empty(key.decode()) if value is None else self._job.state(value)
 
     def _event(self, record: Received) -> None:
@@ -117,18 +119,29 @@ class _Work:
         except SealError as error:
             raise self._locked(error) from None
         except Exception as error:  # noqa: BLE001 - a poison event goes to the dead letters, whatever it broke
-            self._fail(record, message, error)
+            self._job._poison.failed()
+            self._refuse(record, message, HANDLER_BUG, describe(error))
+            self.slice.poison += 1
+            return
+        if not self._fits(record, state):
+            self._refuse(record, message, "too-large", "the state of its key would outgrow a record of the changelog")
             return
         self._keep(record.key, state, outgoing, commands)
         self._job._poison.passed()
         self.slice.events += 1
 
-    def _fail(self, record: Received, message: Any, error: Exception) -> None:
-        self._job._poison.failed()
+    def _fits(self, record: Received, state: Any) -> bool:
+        """Whether the state can still be written; encoded to find out only where it may have grown too far."""
+        key = record.key or b""
+        self._sizes[key] += 2 * len(record.value or b"")
+        if self._sizes[key] > LARGEST_STATE:
+            self._sizes[key] = len(_encode(state))
+        return self._sizes[key] <= LARGEST_STATE
+
+    def _refuse(self, record: Received, message: Any, reason: str, error: str) -> None:
+        """Turn an event into a dead letter; the state of its key stays as it was."""
         origin = message.origin if isinstance(message, Arrived) else wire.origin_of(record)
-        letter = DeadLetter(origin, self._job.name, HANDLER_BUG, describe(error))
-        self._letter(letter, self.slice.outgoing)
-        self.slice.poison += 1
+        self._letter(DeadLetter(origin, self._job.name, reason, error), self.slice.outgoing)
 
     def _locked(self, error: SealError) -> RefusedError:
         return RefusedError(
@@ -207,9 +220,4 @@ class _Work:
             state = self._states[key]
             due = None if key in self._parked else self._stage.due(state)
             value = pack(due, self._job._seal.seal(_encode(state)))
-            if len(value) > LARGEST_STATE:
-                raise RefusedError(
-                    f"Stage {self._job.name} has a key whose state is {len(value) >> 20} MiB, more than its changelog "
-                    "takes; this is a fault of the program."
-                )
             self.slice.changes[key] = Change(value, self._was_due[key])

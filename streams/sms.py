@@ -4,6 +4,7 @@ National shift tables are not counted, because Twilio does not use them. One cha
 whole text UCS-2.
 """
 
+import re
 from typing import Final, Literal, NamedTuple
 
 Encoding = Literal["GSM-7", "UCS-2"]
@@ -14,6 +15,14 @@ BASIC: Final = frozenset(
 )
 EXTENSION: Final = frozenset("^{}\\[~]|€\f")
 """Characters that cost two septets: an escape and themselves."""
+
+SEPTETS_JOINED: Final = 153
+UNITS_JOINED: Final = 67
+"""Room in one of several joined parts."""
+
+_GSM = re.compile(f"[{re.escape(''.join(sorted(BASIC | EXTENSION)))}]*")
+_EXTENSION = re.compile(f"[{re.escape(''.join(sorted(EXTENSION)))}]")
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
 class Size(NamedTuple):
@@ -26,12 +35,9 @@ class Size(NamedTuple):
 
 def size(body: str) -> Size:
     """The encoding that `body` needs, its length in that encoding and the parts it takes; an empty text takes none."""
-    gsm = all(letter in BASIC or letter in EXTENSION for letter in body)
-    if gsm:
-        costs = [2 if letter in EXTENSION else 1 for letter in body]
-        return Size("GSM-7", _parts(costs, single=160, joined=153), sum(costs))
-    costs = [2 if ord(letter) > 0xFFFF else 1 for letter in body]
-    return Size("UCS-2", _parts(costs, single=70, joined=67), sum(costs))
+    if _GSM.fullmatch(body):
+        return _measured("GSM-7", body, _EXTENSION, single=160, joined=SEPTETS_JOINED)
+    return _measured("UCS-2", body, _ASTRAL, single=70, joined=UNITS_JOINED)
 
 
 def outside(body: str) -> list[str]:
@@ -39,13 +45,15 @@ def outside(body: str) -> list[str]:
     return [letter for letter in dict.fromkeys(body) if letter not in BASIC and letter not in EXTENSION]
 
 
-def _parts(costs: list[int], single: int, joined: int) -> int:
+def _measured(encoding: Encoding, body: str, double: re.Pattern[str], single: int, joined: int) -> Size:
     """A pair (escape and letter, or surrogates) never straddles two parts."""
-    if sum(costs) <= single:
-        return 1 if costs else 0
+    units = len(body) + len(double.findall(body))
+    if units <= single:
+        return Size(encoding, 1 if body else 0, units)
     parts, used = 1, 0
-    for cost in costs:
+    for letter in body:
+        cost = 2 if double.match(letter) else 1
         if used + cost > joined:
             parts, used = parts + 1, 0
         used += cost
-    return parts
+    return Size(encoding, parts, units)

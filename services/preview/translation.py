@@ -6,6 +6,7 @@ from pathlib import Path
 from streams.catalogue import language as languages
 from streams.catalogue import library, wording
 from streams.catalogue.errors import CatalogueError
+from streams.catalogue.rules import Rules
 from streams.catalogue.tags import ENGLISH
 
 
@@ -27,6 +28,7 @@ def start(language: str, root: Path, sources: Mapping[str, str]) -> int:
 def check(sources: Mapping[str, str], only: Sequence[str] = ()) -> list[str]:
     """Every problem of every file of these languages, not just the first."""
     found: list[str] = []
+    official = languages.parse(f"{ENGLISH}/language.toml", sources[f"{ENGLISH}/language.toml"])
     tags = only or sorted({path.split("/")[0] for path in sources if path.endswith("/language.toml")})
     for tag in tags:
         try:
@@ -41,7 +43,9 @@ def check(sources: Mapping[str, str], only: Sequence[str] = ()) -> list[str]:
                 continue
             try:
                 english = wording.parse(f"{ENGLISH}/{kind}.txt", sources[f"{ENGLISH}/{kind}.txt"])
-                library.check_file(wording.parse(path, sources[path]), english, table)
+                library.check_file(
+                    wording.parse(path, sources[path]), english, table, Rules(table.banned, official.banned)
+                )
             except CatalogueError as error:
                 found.append(str(error))
     return found

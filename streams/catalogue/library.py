@@ -13,8 +13,9 @@ from streams.catalogue.errors import CatalogueError
 from streams.catalogue.language import Language
 from streams.catalogue.mail import FallbackLine
 from streams.catalogue.programs import PROGRAMS
+from streams.catalogue.rules import Rules
 from streams.catalogue.tags import ENGLISH
-from streams.catalogue.values import longest
+from streams.catalogue.values import extremes
 from streams.catalogue.wording import File, Front, Wording
 
 KINDS: Final = (
@@ -76,8 +77,9 @@ class Library:
         self._fallbacks = _fallback_lines(sources[_FALLBACKS])
         for path in sources:
             self._belongs(path)
+        rules = {tag: Rules(table.banned, self.languages[ENGLISH].banned) for tag, table in self.languages.items()}
         for (tag, _), file in self.files.items():
-            check_file(file, self.english(file), self.languages[tag])
+            check_file(file, self.english(file), self.languages[tag], rules[tag])
 
     def english(self, file: File) -> File:
         """The English file of the same kind."""
@@ -116,13 +118,16 @@ class Library:
             raise CatalogueError(path, "is not named after a kind of message")
 
 
-def check_file(file: File, english: File, language: Language) -> None:
-    """Raise CatalogueError for a file that is not the English one in other words, or that is too long."""
+def check_file(file: File, english: File, language: Language, rules: Rules) -> None:
+    """Raise CatalogueError for a file that is not the English one in other words, too long, or says what none may."""
     if file.path == english.path:
         _check_english(file)
     else:
         _check_translation(file, english)
     _check_words(file, language, english.front)
+    for wording in file.wordings:
+        for offence in rules.offences(wording):
+            raise CatalogueError(file.path, offence)
 
 
 def _kind(file: File) -> str:
@@ -176,36 +181,59 @@ def _check_translation(file: File, english: File) -> None:
 
 
 def _check_words(file: File, language: Language, kind: Front) -> None:
-    worst = longest(language)
+    shortest, longest = extremes(language)
     for wording in file.of("sms"):
         if kind.stop and not wording.text.endswith(language.stop):
             raise CatalogueError(file.path, f"{wording.header}: must end with {language.stop!r}")
-        for body in _renders(wording, worst):
-            measured = sms.size(body)
-            if measured.segments > file.front.segments:
-                raise CatalogueError(
-                    file.path,
-                    f"{wording.header}: takes {measured.segments} parts ({measured.units} {measured.encoding} units) "
-                    f"where {file.front.segments} are allowed: {body}",
-                )
-            if language.encoding == "GSM-7" and measured.encoding != "GSM-7" and file.front.segments == 1:
-                letters = " ".join(sms.outside(body))
-                raise CatalogueError(file.path, f"{wording.header}: {letters} is not in the GSM-7 alphabet")
+        for names in _names(wording):
+            _check_size(file, language, wording, {**longest, **names})
+            for known in (shortest, longest):
+                _check_seams(file, wording, {**known, **names})
     for wording in file.of("subject"):
-        for line in _renders(wording, worst):
+        for names in _names(wording):
+            line = wordings.fill(wording.text, {**longest, **names})
             if len(line) > SUBJECT_LETTERS:
                 raise CatalogueError(file.path, f"{wording.header}: {len(line)} letters, 60 allowed: {line}")
 
 
-def _renders(wording: Wording, worst: Mapping[str, str]) -> list[str]:
-    """The longest text for each pair of program name and address that this wording can meet."""
+def _check_size(file: File, language: Language, wording: Wording, known: dict[str, str]) -> None:
+    body = wordings.fill(wording.text, known)
+    measured = sms.size(body)
+    if measured.segments > file.front.segments:
+        letters = f"; {' '.join(sms.outside(body))} is not in GSM-7" if language.encoding == "GSM-7" else ""
+        raise CatalogueError(
+            file.path,
+            f"{wording.header}: takes {measured.segments} parts ({measured.units} {measured.encoding} units) "
+            f"where {file.front.segments} are allowed{letters}: {body}",
+        )
+    if language.encoding == "GSM-7" and measured.encoding != "GSM-7" and file.front.segments == 1:
+        raise CatalogueError(file.path, f"{wording.header}: {' '.join(sms.outside(body))} is not in the GSM-7 alphabet")
+
+
+def _check_seams(file: File, wording: Wording, known: dict[str, str]) -> None:
+    """A date or an hour is never split between two parts: a part may come late or not at all."""
+    body = wordings.fill(wording.text, known)
+    measured = sms.size(body)
+    if measured.segments < 2:
+        return
+    room = sms.UNITS_JOINED if measured.encoding == "UCS-2" else sms.SEPTETS_JOINED
+    for name in wording.needs - wordings.ALWAYS:
+        at = body.index(known[name])
+        if at // room != (at + len(known[name]) - 1) // room:
+            raise CatalogueError(
+                file.path,
+                f"{wording.header}: {{{{ {name} }}}} falls on the end of a part (letter {room}): "
+                f"{body[:room]} | {body[room:]}",
+            )
+
+
+def _names(wording: Wording) -> list[dict[str, str]]:
+    """Each length of program name and address that this wording can meet."""
     terms = {name for term in wording.terms for name in term.split("|")} & {*PROGRAMS, "CBP"}
-    pairs = {
-        (program.short, program.host)
+    fitting = [
+        program
         for name, program in PROGRAMS.items()
         if not terms or name in terms or ("CBP" in terms and name != "PRECHECK")
-    }
-    by_length = {(len(short), len(host)): (short, host) for short, host in sorted(pairs)}
-    return [
-        wordings.fill(wording.text, {**worst, "program": short, "host": host}) for short, host in by_length.values()
     ]
+    lengths = {(len(program.short), len(program.host)): program for program in fitting}
+    return [{"program": program.short, "host": program.host} for program in lengths.values()]

@@ -1,7 +1,6 @@
 """What a case fills into placeholders: only what is known, written the way the language writes it."""
 
 import re
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -53,11 +52,13 @@ def clean(text: str) -> str:
     return " ".join(_UNSAFE.sub(" ", text).split())[:_SITE_LETTERS].rstrip()
 
 
-def longest(language: Language) -> Mapping[str, str]:
-    """The longest value of each placeholder in a text message, programs aside."""
+def extremes(language: Language) -> tuple[dict[str, str], dict[str, str]]:
+    """The shortest and the longest value of each dated placeholder in a text message."""
     days = [
-        language.dates.write(language.dates.sms, date(2027, month, 30 if month != 2 else 28)) for month in range(1, 13)
+        language.dates.write(language.dates.sms, date(2027, month, day)) for month in range(1, 13) for day in (1, 28)
     ]
     hours = [language.dates.hour(datetime(2027, 1, 1, hour, 59)) for hour in range(24)]  # noqa: DTZ001 - a wall clock
-    day = max(days, key=len)
-    return {**dict.fromkeys(DATES, day), "day": day, "time": max(hours, key=len)}
+    return (
+        {**dict.fromkeys((*DATES, "day"), min(days, key=len)), "time": min(hours, key=len)},
+        {**dict.fromkeys((*DATES, "day"), max(days, key=len)), "time": max(hours, key=len)},
+    )

@@ -37,8 +37,6 @@ class Rules:
 
 
 def _any(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(_word, sorted(set(words)))), re.IGNORECASE)
-
-
-def _word(word: str) -> str:
-    return rf"(?<!\w){re.escape(word)}(?!\w)" if max(word) < _NEXT_SCRIPT else re.escape(word)
+    spaced = [re.escape(word) for word in sorted(set(words)) if max(word) < _NEXT_SCRIPT]
+    joined = [re.escape(word) for word in sorted(set(words)) if max(word) >= _NEXT_SCRIPT]
+    return re.compile("|".join([rf"(?<!\w)(?:{'|'.join(spaced)})(?!\w)", *joined]), re.IGNORECASE)

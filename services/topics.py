@@ -6,7 +6,7 @@ the partition of a key hangs on that number.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from services import logs
 from services.broker import bootstrap
 from services.settings import Settings, SettingsError
+from streams.topics import EVERY
 
 DECLARED: Final = Path(__file__).parents[1] / "deploy" / "topics.yaml"
 _DAY: Final = 86_400_000
@@ -117,11 +118,24 @@ async def apply(settings: Settings) -> list[Difference]:
         return [each for each in found if not each.missing]
 
 
-async def check(settings: Settings) -> None:
-    """Return where every topic is there with the right number of partitions; else raise SettingsError with its name."""
+async def partitions(settings: Settings, topic: str) -> int:
+    """How many partitions a topic has. Raises SettingsError where it is missing."""
     async with _admin(settings) as admin:
         present = await _present(admin)
-    _refuse(each for each in differences(present, settings.partitions, 1) if each.wrong or each.missing)
+    if topic not in present:
+        _refuse([Difference(topic, "is missing", missing=True)])
+    return present[topic].partitions
+
+
+async def check(settings: Settings, names: Collection[str] = EVERY) -> None:
+    """Return where these topics are there with the right number of partitions.
+
+    Raises SettingsError with the name of the first that is not.
+    """
+    async with _admin(settings) as admin:
+        present = await _present(admin)
+    found = differences(present, settings.partitions, 1)
+    _refuse(each for each in found if each.topic in names and (each.wrong or each.missing))
 
 
 def _refuse(found: Iterable[Difference]) -> None:

@@ -1,4 +1,4 @@
-"""Named points of a batch and of a delivery at which a crash test may end or stop the process: off unless `TTN_FAILPOINT` says so.
+"""Named points of a batch and of a delivery at which a crash test ends or stops the process (`TTN_FAILPOINT`).
 
 `TTN_FAILPOINT=after-connect:kill` ends the process (SIGKILL) at that point, `:stop` suspends it (SIGSTOP);
 `after-connect:kill:3` does so the third time that the point is passed.

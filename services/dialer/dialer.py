@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Mail, Text
-from services import logs
+from services import endpoints, logs
 from services.attempt import Answer, Attempt
 from services.clock import Clock
-from services.dialer import endpoints, lookups, measures
+from services.dialer import lookups, measures
 from services.dialer.lease import Lease, seconds_left
 from services.dialer.line import Line
 from services.failpoints import Failpoints

@@ -143,16 +143,13 @@ class MailServer:
             notice = delivery_notice(letter, action, status)
             # A notice that nobody takes is lost, as it can be in the world.
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await aiosmtplib.send(
-                    notice.as_bytes(),
-                    sender="<>",
-                    recipients=[letter.envelope_sender],
-                    hostname=place[0],
-                    port=place[1],
-                    local_hostname=_HOST,
-                    start_tls=False,
-                    timeout=5,
+                relay = aiosmtplib.SMTP(
+                    hostname=place[0], port=place[1], local_hostname=_HOST, start_tls=False, timeout=5
                 )
+                async with relay:
+                    await relay.mail("")
+                    await relay.rcpt(letter.envelope_sender)
+                    await relay.data(notice.as_bytes())
 
         return deed
 

@@ -1,25 +1,20 @@
 """The sandbox as one running thing: the API and the page on one port, the mail server on another."""
 
 import asyncio
-import json
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from schemas.cloudevents import rfc3339
 from services import clock as clocks
-from services.dialer.endpoints import SANDBOX_FILE, Sandbox
+from services import endpoints
+from services.endpoints import Sandbox
 from services.sandbox.api import Api
 from services.sandbox.faults import Fault
 from services.sandbox.ledger import LEDGER_FILE, Ledger
 from services.sandbox.mailserver import MailServer
 from services.sandbox.world import World
 from services.settings import Settings
-
-WEB_FILE: Final = "web.json"
 
 
 class SandboxServer:
@@ -65,12 +60,12 @@ class SandboxServer:
         http = f"http://{self._host}:{self._runner.addresses[0][1]}"
         smtp = f"smtp://{self._host}:{self._mail.sockets[0].getsockname()[1]}"
         self.addresses = Sandbox(twilio=http, smtp=smtp, page=http + "/")
-        _write(self._settings.data_dir / SANDBOX_FILE, msgspec.json.encode(self.addresses))
+        endpoints.announce(self._settings, self.addresses)
         return self.addresses
 
     async def stop(self) -> None:
         """Stop listening, and take the addresses away."""
-        (self._settings.data_dir / SANDBOX_FILE).unlink(missing_ok=True)
+        endpoints.withdraw(self._settings, self.addresses)
         self._mail.close()
         await self._runner.cleanup()
         for task in self._tasks:
@@ -81,14 +76,10 @@ class SandboxServer:
         self._ledger.close()
 
     def _returns(self) -> tuple[str, int] | None:
-        """Where `ttn web` takes bounces, as it wrote it in the data dir."""
-        try:
-            place = json.loads((self._settings.data_dir / WEB_FILE).read_bytes()).get("bounces")
-        except (OSError, ValueError):
-            return None
+        place = endpoints.web(self._settings)
         if place is None:
             return None
-        host, _, port = str(place).rpartition(":")
+        host, _, port = place.bounces.rpartition(":")
         return host, int(port)
 
     async def _health(self, _: web.Request) -> web.Response:
@@ -101,9 +92,3 @@ class SandboxServer:
                 "letters": len(self.world.inbox),
             }
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_bytes(content)
-    beside.replace(path)

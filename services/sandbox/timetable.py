@@ -7,7 +7,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from services import logs
 from services.clock import Clock
+
+_log = logs.get(__name__)
 
 Deed = Callable[[], Coroutine[Any, Any, None]]
 
@@ -42,7 +45,13 @@ class Timetable:
         """Do this now, without waiting for it."""
         task = asyncio.create_task(deed())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("the sandbox failed at something", exc_info=error)
 
     async def stop(self) -> None:
         """Drop what is planned and what is under way."""

@@ -1,0 +1,93 @@
+"""What Twilio calls: status of our texts, and texts that people write to us. Answered when Kafka holds it."""
+
+import re
+from typing import Final
+
+from aiohttp import web
+
+from schemas.internal import Inbound, Receipt
+from services import bounces, logs
+from services.twilio import MESSAGE_SID
+from services.web.forms import Forms
+from services.web.inlet import Inlet, NotHeld
+from streams.identity import Identity
+
+_ANY: Final = re.compile(r"[\s\S]*")
+_NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
+_STATUS: Final = re.compile(
+    r"accepted|scheduled|queued|sending|sent|delivered|undelivered|failed|canceled|read|partially_delivered"
+)
+_RECEIPT: Final = {
+    "MessageSid": MESSAGE_SID,
+    "MessageStatus": _STATUS,
+    "To": _NUMBER,
+    "ErrorCode": re.compile(r"\d{0,6}"),
+}
+_INBOUND: Final = {
+    "MessageSid": MESSAGE_SID,
+    # A short code or a name is nobody whom we write to; it is answered and forgotten.
+    "From": _ANY,
+    "Body": _ANY,
+    "OptOutType": re.compile(r"(STOP|START|HELP)?"),
+}
+_LONGEST: Final = 160
+_DIGITS: Final = re.compile(r"\d(?:[ .-]?\d){3,}")
+_NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+_log = logs.get(__name__)
+
+
+class Hooks:
+    """The handlers."""
+
+    def __init__(self, forms: Forms, identity: Identity, inlet: Inlet) -> None:
+        self._forms = forms
+        self._identity = identity
+        self._inlet = inlet
+
+    async def status(self, request: web.Request) -> web.Response:
+        """A receipt of the text whose claim has the token in the path."""
+        token = request.match_info["token"]
+        key = bounces.key(token)
+        if key is None:
+            raise web.HTTPNotFound
+        form = await self._forms.read(request, _RECEIPT)
+        if self._identity.address("sms", form["To"]) != key:
+            raise web.HTTPForbidden
+        receipt = Receipt(
+            token=token,
+            providerId=form["MessageSid"],
+            status=form["MessageStatus"],
+            code=form["ErrorCode"].lstrip("0") or None,
+        )
+        await held(self._inlet, key, receipt)
+        _log.info("receipt", provider_id=receipt.providerId, status=receipt.status, code=receipt.code)
+        return web.Response(status=204)
+
+    async def inbound(self, request: web.Request) -> web.Response:
+        """A text from a person. Our own reply comes from the addresses stage, so the answer here is empty TwiML."""
+        form = await self._forms.read(request, _INBOUND)
+        if _NUMBER.fullmatch(form["From"]):
+            message = Inbound(
+                sender=form["From"],
+                body=without_numbers(form["Body"]),
+                answered=bool(form["OptOutType"]),
+                providerId=form["MessageSid"],
+            )
+            await held(self._inlet, self._identity.address("sms", form["From"]), message)
+        _log.info("inbound text", provider_id=form["MessageSid"])
+        return web.Response(text=_NOTHING, content_type="text/xml")
+
+
+def without_numbers(body: str) -> str:
+    """The first 160 characters, without runs of four and more digits: people answer with their SSN (domain 4.7)."""
+    return _DIGITS.sub("", body)[:_LONGEST]
+
+
+async def held(inlet: Inlet, key: str, message: Receipt | Inbound) -> None:
+    """Write to Kafka, or ask the caller to come again."""
+    try:
+        await inlet.put(key, message)
+    except NotHeld as error:
+        _log.error("not held by Kafka", reason=str(error))
+        raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"}) from None

@@ -1,0 +1,61 @@
+"""One-click unsubscribe (RFC 8058). GET shows a page and changes nothing, because scanners follow links."""
+
+import hmac
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from schemas.internal import OptedOut
+from services import bounces, logs
+from services.web.inlet import Inlet, NotHeld
+from streams.identity import Identity
+
+_PAGES: Final = Path(__file__).parent / "pages"
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
+}
+
+_log = logs.get(__name__)
+
+
+class Unsubscribe:
+    """The page and the deed. The token names the mailbox and is proof enough: it was only ever in mail to it."""
+
+    def __init__(self, identity: Identity, inlet: Inlet) -> None:
+        self._identity = identity
+        self._inlet = inlet
+        pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)
+        self._page = pages.get_template("unsubscribe.html")
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Ask whether it is meant."""
+        self._key(request)
+        return self._answer(done=False)
+
+    async def do(self, request: web.Request) -> web.Response:
+        """No more email to this mailbox. Again is as good as once."""
+        key = self._key(request)
+        try:
+            await self._inlet.put(key, OptedOut(address=key, reason="stopped"))
+        except NotHeld as error:
+            _log.error("not held by Kafka", reason=str(error))
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from None
+        _log.info("unsubscribed", channel="email")
+        return self._answer(done=True)
+
+    def _key(self, request: web.Request) -> str:
+        token = request.match_info["token"]
+        key = bounces.key(token)
+        if key is None or not hmac.compare_digest(token, f"{key}-{self._identity.token(f'unsubscribe:{key}')}"):
+            raise web.HTTPNotFound
+        return key
+
+    def _answer(self, *, done: bool) -> web.Response:
+        return web.Response(text=self._page.render(done=done), content_type="text/html", headers=_HEADERS)

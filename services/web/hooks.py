@@ -10,6 +10,7 @@ from services import bounces, logs
 from services.twilio import MESSAGE_SID
 from services.web.forms import Forms
 from services.web.inlet import Inlet, NotHeld
+from streams.hearing import without_numbers
 from streams.identity import Identity
 
 _ANY: Final = re.compile(r"[\s\S]*")
@@ -30,8 +31,6 @@ _INBOUND: Final = {
     "Body": _ANY,
     "OptOutType": re.compile(r"(STOP|START|HELP)?"),
 }
-_LONGEST: Final = 160
-_DIGITS: Final = re.compile(r"\d(?:[ .-]?\d){3,}")
 _NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 _log = logs.get(__name__)
@@ -77,11 +76,6 @@ class Hooks:
             await held(self._inlet, self._identity.address("sms", form["From"]), message)
         _log.info("inbound text", provider_id=form["MessageSid"])
         return web.Response(text=_NOTHING, content_type="text/xml")
-
-
-def without_numbers(body: str) -> str:
-    """The first 160 characters, without runs of four and more digits: people answer with their SSN (domain 4.7)."""
-    return _DIGITS.sub("", body)[:_LONGEST]
 
 
 async def held(inlet: Inlet, key: str, message: Receipt | Inbound) -> None:

@@ -112,8 +112,11 @@ def to_stage(seal: Seal, partitions: int, stage: str, key: str, message: Message
 
 
 def tick(stage: str, partition: int, until: datetime) -> Outgoing:
-    """The record that runs everything of this partition that is due up to `until`."""
-    return Outgoing(topics.inbox(stage), partition, None, None, ((TICK, rfc3339(until).encode()),))
+    """The record that runs everything of this partition that is due up to `until`.
+
+    Its value is empty and not absent: a record has a key or a value.
+    """
+    return Outgoing(topics.inbox(stage), partition, None, b"", ((TICK, rfc3339(until).encode()),))
 
 
 def publish(partitions: int, output: Publish) -> Outgoing:

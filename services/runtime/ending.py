@@ -1,9 +1,10 @@
 """The end of a worker that met a surprise: one log line that says what and where, and no commit after it."""
 
+import asyncio
 import os
 import sys
 import traceback
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from services import logs
 
@@ -44,3 +45,14 @@ def describe(reason: BaseException | str) -> str:
         last = frames[-1]
         text += f" at {'/'.join(last.filename.split('/')[-2:])}:{last.lineno} in {last.name}"
     return " ".join(text.split())
+
+
+def unexpected(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An event loop's handler of errors that nobody waits for."""
+    end("event loop", context.get("exception") or str(context.get("message")))
+
+
+def must_run(task: "asyncio.Task[None]") -> None:
+    """A done callback of loops that only end with the process."""
+    if not task.cancelled():
+        end("background task", task.exception() or "a loop that never ends has ended")

@@ -19,7 +19,7 @@ from streams import topics
 from streams.grammar import Command, DeadLetter, Emission, Publish, Stage, ToStage, advance, step
 
 LARGEST_STATE: Final = (2 << 20) - (64 << 10)
-"""Bytes of one key's state: what its changelog topic takes, less room for the seal, the key and the record around it."""
+"""Bytes of one key's state: what a changelog record takes, less room for the seal, the key and the framing."""
 
 _encode = msgspec.msgpack.Encoder().encode
 

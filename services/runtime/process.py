@@ -17,7 +17,7 @@ from services.dialer import Dialer, Lease
 from services.failpoints import Failpoints
 from services.runtime.app import SESSION, StageApp
 from services.runtime.arrivals import Arrivals
-from services.runtime.ending import RefusedError, end
+from services.runtime.ending import RefusedError, end, must_run, unexpected
 from services.runtime.job import Job, Limits
 from services.runtime.keyed import Keyed
 from services.runtime.meters import Meters
@@ -70,7 +70,7 @@ class StageProcess:
     async def run(self, stopped: asyncio.Event) -> None:
         """Work until `stopped`, then end in order."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_unexpected)
+        loop.set_exception_handler(unexpected)
         if self._dialer is not None:
             await self._dialer.start()
         watch = Watch(self._stage, self._app, self._meters, self._more_health)
@@ -84,7 +84,7 @@ class StageProcess:
         if self._settings.clock != "stepped" and self._stage != "intake":
             tasks.append(loop.create_task(Ticks(self._stage, self._app.owned, self._clock, self._send).run()))
         for task in tasks:
-            task.add_done_callback(_must_run)
+            task.add_done_callback(must_run)
         await stopped.wait()
         await self._stop(tasks)
         address.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ class StageProcess:
     async def _stop(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
         async with asyncio.timeout(_STOP_SECONDS + self._settings.send_timeout):
             for task in tasks:
-                task.remove_done_callback(_must_run)
+                task.remove_done_callback(must_run)
                 task.cancel()
             self._app.owned.close()
             if self._dialer is not None:
@@ -166,12 +166,3 @@ def _failpoints() -> Failpoints:
         return Failpoints.load(os.environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-
-
-def _unexpected(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    end("event loop", context.get("exception") or str(context.get("message")))
-
-
-def _must_run(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled():
-        end("background task", task.exception() or "a loop that never ends has ended")

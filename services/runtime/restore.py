@@ -41,6 +41,7 @@ async def restore(
         **client,
         isolation_level="read_committed",
         enable_auto_commit=False,
+        auto_offset_reset="earliest",
         max_partition_fetch_bytes=_FETCH,
         retry_backoff_ms=20,
         fetch_max_wait_ms=100,

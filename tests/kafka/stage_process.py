@@ -17,7 +17,7 @@ from services import logs
 from services.clock import WallClock
 from services.failpoints import Failpoints
 from services.runtime.app import StageApp
-from services.runtime.ending import end
+from services.runtime.ending import end, must_run, unexpected
 from services.runtime.job import Limits
 from services.runtime.keyed import Keyed
 from services.runtime.meters import Meters
@@ -69,16 +69,19 @@ async def _run(asked: dict[str, Any]) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
-    loop.set_exception_handler(lambda _, context: end("event loop", context.get("exception") or context["message"]))
+    loop.set_exception_handler(unexpected)
     watch = Watch(asked["stage"], app, meters, dict)
     port = await watch.serve("127.0.0.1", 0)
-    Path(asked["port"]).write_text(str(port))
+    Path(asked["port"]).write_text(str(port))  # noqa: ASYNC240 - once, at the start
     await app.start()
     tasks = [loop.create_task(watch.run())]
     if asked.get("ticks", True):
         tasks.append(loop.create_task(Ticks(asked["stage"], app.owned, WallClock(), app.send).run()))
+    for task in tasks:
+        task.add_done_callback(must_run)
     await stopped.wait()
     for task in tasks:
+        task.remove_done_callback(must_run)
         task.cancel()
     await app.stop()
 

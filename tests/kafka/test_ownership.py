@@ -1,0 +1,108 @@
+"""Rebalances, restarts and zombies: whoever owns a partition is the only one who can write for it."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.kafka.rig import PARTITIONS, Rig, Worker, wait_for
+
+pytestmark = pytest.mark.kafka
+
+
+def _share(workers: list[Worker]) -> bool:
+    """Whether these workers own all partitions between them, evenly."""
+    owned = [worker.partitions() for worker in workers]
+    return sum(map(len, owned)) == PARTITIONS == len(set().union(*owned)) and max(map(len, owned)) <= 2 + (
+        len(workers) == 1
+    ) * (PARTITIONS - 2)
+
+
+def test_scaling_out_and_in_loses_nothing(rig: Rig) -> None:
+    workers = [rig.worker(1, instance=None)]
+    rig.feed(rig.hits(2000))
+    wait_for(lambda: _share(workers), "one worker owns all")
+    for number in (2, 3):
+        workers.append(rig.worker(number, instance=None))
+        rig.feed(rig.hits(2000, hold=0.5))
+    wait_for(lambda: _share(workers), "three workers share the partitions")
+    rig.feed(rig.hits(2000))
+    for worker in workers[1:]:
+        rig.feed(rig.hits(1000))
+        assert worker.stop() == 0, worker.said()[-2000:]
+    rig.feed(rig.hits(1000))
+    wait_for(lambda: _share(workers[:1]) and workers[0].idle(), "the first worker owns all again and has done all")
+    assert workers[0].stop() == 0, workers[0].said()[-2000:]
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 11_000
+
+
+def test_a_rolling_restart_with_lasting_names_loses_nothing(rig: Rig) -> None:
+    workers = {number: rig.worker(number) for number in (1, 2)}
+    rig.feed(rig.hits(2000))
+    wait_for(lambda: _share(list(workers.values())), "two workers share the partitions")
+    for _ in range(2):
+        for number in (1, 2):
+            rig.feed(rig.hits(1000, hold=0.5))
+            assert workers[number].stop() == 0, workers[number].said()[-2000:]
+            started = time.monotonic()
+            workers[number] = rig.worker(number)
+            wait_for(lambda: bool(workers[number].partitions()), "the restarted worker owns partitions")  # noqa: B023
+            assert time.monotonic() - started < 5.5, "it waited for its own old session to end"
+    wait_for(lambda: all(worker.idle() for worker in workers.values()), "all is done")
+    for worker in workers.values():
+        assert worker.stop() == 0, worker.said()[-2000:]
+    verdict = rig.judge(stores=[])
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 6000
+
+
+@pytest.mark.parametrize("step", ["after-handle", "after-send", "after-offsets", "after-commit", "after-store"])
+def test_a_worker_suspended_beyond_its_session_can_neither_write_nor_act(rig: Rig, step: str) -> None:
+    rig.feed(rig.hits(1000, command=True))
+    zombie = rig.worker(1, instance=None, failpoint=f"{step}:stop:3")
+    rig.feed(rig.hits(1000, command=True))
+    time.sleep(1)
+    heir = rig.worker(2, instance=None)
+    wait_for(lambda: heir.partitions() == set(range(PARTITIONS)) and heir.caught_up(), "the heir owns all", 40)
+    rig.feed(rig.hits(1000))
+    wait_for(heir.caught_up, "the heir has done all")
+    commands = _commands(rig, 1)
+    zombie.signal(signal.SIGCONT)
+    if step == "after-store":
+        # It has nothing left to write for this batch: it goes on as a new member, or ends; both are right.
+        time.sleep(3)
+        zombie.signal(signal.SIGKILL)
+    else:
+        assert zombie.wait() in (70, -9), zombie.said()[-2000:]
+    acted = _commands(rig, 1)[len(commands) :]
+    assert all(not held for _, held in acted), "it acted on a command after its partition was gone"
+    wait_for(lambda: heir.partitions() == set(range(PARTITIONS)) and heir.idle(), "the heir owns all again", 40)
+    assert heir.stop() == 0, heir.said()[-2000:]
+    verdict = rig.judge(stores=[2])
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 3000
+
+
+def _commands(rig: Rig, number: int) -> list[tuple[str, bool]]:
+    file = rig.folder / f"commands-{number}"
+    if not file.exists():
+        return []
+    lines = [line.split() for line in file.read_text().splitlines()]
+    return [(name, held == "1") for name, held in lines]
+
+
+def test_no_command_is_handed_over_twice(new_rig: Callable[..., Rig]) -> None:
+    rig = new_rig()
+    for step in ("after-commit", "after-store", "after-hand-over", "after-offsets"):
+        worker = rig.worker(failpoint=f"{step}:kill:2")
+        rig.feed(rig.hits(500, command=True))
+        assert worker.wait() == -9
+    worker = rig.worker()
+    wait_for(worker.idle, "all is done")
+    assert worker.stop() == 0
+    names = [name for name, _ in _commands(rig, 1)]
+    assert len(names) == len(set(names))
+    assert len(names) > 500

@@ -78,6 +78,8 @@ class Library:
         for path in sources:
             self._belongs(path)
         rules = {tag: Rules(table.banned, self.languages[ENGLISH].banned) for tag, table in self.languages.items()}
+        for tag, table in self.languages.items():
+            _check_frame(f"{tag}/language.toml", table, rules[tag])
         for (tag, _), file in self.files.items():
             check_file(file, self.english(file), self.languages[tag], rules[tag])
 
@@ -128,6 +130,16 @@ def check_file(file: File, english: File, language: Language, rules: Rules) -> N
     for wording in file.wordings:
         for offence in rules.offences(wording):
             raise CatalogueError(file.path, offence)
+
+
+def _check_frame(path: str, language: Language, rules: Rules) -> None:
+    """The lines around every email obey the same rules, and know no more than the program and its address."""
+    for name, line in msgspec.structs.asdict(language.email).items():
+        wording = Wording("means", (), line, wordings.placeholders(line))
+        if not wording.needs <= wordings.ALWAYS or "{" in wordings.fill(line, {"program": "", "host": ""}):
+            raise CatalogueError(path, f"email.{name}: knows only {{{{ program }}}} and {{{{ host }}}}")
+        for offence in rules.offences(wording):
+            raise CatalogueError(path, f"email.{name}: {offence}")
 
 
 def _kind(file: File) -> str:

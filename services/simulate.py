@@ -24,6 +24,7 @@ from services.wire import dead_letter_headers
 from streams.catalogue import Catalogue
 from streams.contacts import phone
 from streams.desk import Desk
+from streams.explanation import Dossier, tell
 from streams.grammar import DeadLetter, Emission, Output, Publish
 from streams.hearing import without_numbers
 from streams.identity import Identity
@@ -36,7 +37,8 @@ from streams.topics import DEAD_LETTER, STATUS
 class Rehearsal:
     """One run: feeds lines to a simulation and renders what happens."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, dossier: Dossier | None = None) -> None:
+        self._dossier = dossier
         keys = Keys.built_in() if settings.secret_file is None else Keys.load(settings)
         self._identity = Identity(keys.hmac)
         self._pipeline = build(self._identity, settings.policy(), Catalogue(templates.load()))
@@ -82,6 +84,8 @@ class Rehearsal:
     def _received(self, origin: Origin, at: datetime, backfill: bool) -> list[Output]:
         outputs = self._pipeline.intake(origin, at, backfill)
         self._desk.see(outputs)
+        if self._dossier is not None:
+            self._dossier.source(origin, at)
         return outputs
 
 
@@ -115,6 +119,17 @@ def _sent(claim: Claim) -> dict[str, Any]:
     return {"channel": claim.channel, "to": claim.to, **said, **about, "notificationId": claim.notificationId}
 
 
+def note(dossier: Dossier, happening: Happening) -> None:
+    """Keep what was written, to explain it later."""
+    if isinstance(happening, Sent):
+        return
+    match happening.output:
+        case Publish(topic=topic, key=key, event=event):
+            dossier.published(topic, key, event)
+        case DeadLetter(origin=origin, reason=reason, error=error):
+            dossier.letter(origin, happening.at, reason, error)
+
+
 class Views:
     """The last view of each traveler, in the order in which they first appeared."""
 
@@ -145,9 +160,11 @@ def _moment(_context: click.Context, _option: click.Parameter, value: str | None
 @click.argument("file", type=click.File("rb"))
 @click.option("--until", callback=_moment, metavar="T", help="Let the clock run on to T after the last line.")
 @click.option("--view", is_flag=True, help="End with the view of every traveler.")
-def command(file: BinaryIO, until: datetime | None, view: bool) -> None:
+@click.option("--explain", is_flag=True, help="End with every traveler's case in plain words.")
+def command(file: BinaryIO, until: datetime | None, view: bool, explain: bool) -> None:
     """Run FILE, a file of events or - for standard input, through the whole pipeline, without Kafka."""
-    rehearsal = Rehearsal(Settings.load())
+    dossier = Dossier() if explain else None
+    rehearsal = Rehearsal(Settings.load(), dossier)
     views = Views()
     encode = msgspec.json.Encoder().encode
     out = sys.stdout.buffer
@@ -159,10 +176,14 @@ def command(file: BinaryIO, until: datetime | None, view: bool) -> None:
             out.write(encode(render(happening)) + b"\n")
             if view:
                 views.see(happening)
+            if dossier is not None:
+                note(dossier, happening)
     except LineError as error:
         out.flush()
         click.echo(f"ttn simulate: {file.name}: {error}", err=True)
         sys.exit(2)
     for shown in views:
         out.write(encode({"view": shown}) + b"\n")
+    if dossier is not None:
+        out.write((tell(dossier, list(dossier.views)) + "\n").encode())
     out.flush()

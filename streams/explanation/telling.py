@@ -1,0 +1,185 @@
+"""A traveler's case as plain lines."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from schemas.outputs import CardView, TravelerStatus
+from streams.events import FINAL
+from streams.explanation import words
+from streams.explanation.dossier import Change, Dossier, Step
+from streams.reading import record_key
+from streams.records.machine import EVENTS, rows, system_of
+
+
+def explain(dossier: Dossier, traveler: str) -> list[str]:
+    """The case of a traveler, line by line; the traveler must have a view."""
+    return list(_case(dossier, dossier.views[traveler]))
+
+
+def tell(dossier: Dossier, travelers: Iterable[str]) -> str:
+    """The cases of some travelers as one text."""
+    return "\n\n".join("\n".join(explain(dossier, traveler)) for traveler in travelers)
+
+
+def _case(dossier: Dossier, view: TravelerStatus) -> Iterator[str]:
+    yield f"Traveler {view.travelerId}, as of {_moment(view.asOf)}"
+    headline = view.headline
+    about = f" ({words.PROGRAMS.get(headline.program, headline.program)})" if headline.program else ""
+    why = words.HEADLINES.get(headline.code, "")
+    yield f"  On top: {headline.code}{about}, because {why}."
+    yield f"  Language: {view.language}."
+    if view.tripNumber is not None:
+        program = words.PROGRAMS.get(view.tripNumber.program, view.tripNumber.program)
+        yield f"  Number for trips: {program} {view.tripNumber.masked}: it includes PreCheck and lasts longest."
+    for card in view.cards:
+        yield ""
+        yield from _record(dossier, card)
+    own = dossier.steps.get(view.travelerId)
+    if own:
+        yield ""
+        yield "Messages about no single record"
+        yield from _messages(dossier, view.travelerId, own)
+
+
+def _record(dossier: Dossier, card: CardView) -> Iterator[str]:
+    record = record_key(card.program, card.recordId)
+    yield f"{words.PROGRAMS.get(card.program, card.program)}, record {card.recordId}, as of {_moment(card.asOf)}"
+    yield from _standing(card)
+    for item in dossier.work.values():
+        if (item.program, item.recordId) == (card.program, card.recordId):
+            yield f"  Waits for a person: {item.reason}."
+    changes = dossier.changes.get(record, [])
+    if changes:
+        yield "  What happened, and which rule decided:"
+        for change in changes:
+            yield f"    {_moment(change.at)}  {_change(dossier, record, card.program, change)}"
+    silent = [fact for fact in dossier.facts.get(record, []) if fact.id not in {one.data.causeId for one in changes}]
+    if silent:
+        yield "  Events that changed nothing that can be seen (repeats, late history, silent steps):"
+        for fact in silent:
+            late = _lateness(fact.happened, fact.arrived)
+            yield f"    {_moment(fact.happened)}  {fact.name} ({fact.source}, id {fact.id}){late}"
+    for dead in dossier.dead.get(card.recordId, []):
+        what = words.DEAD.get(dead.reason, dead.reason)
+        yield f"  Not used: event {dead.id}, because {what}: {dead.error} ({dead.reason})."
+    messages = dossier.steps.get(record)
+    if messages:
+        yield "  Messages:"
+        yield from _messages(dossier, record, messages)
+
+
+def _standing(card: CardView) -> Iterator[str]:
+    if card.application is not None:
+        application = card.application
+        parts = [f"{application.kind.lower()} application {application.applicationId or 'without a number'}"]
+        parts.append(f"is {application.state}")
+        if application.submittedAt:
+            parts.append(f"submitted {_moment(application.submittedAt)}")
+        if application.decidedAt:
+            parts.append(f"decided {_moment(application.decidedAt)}")
+        if application.dueDate:
+            parts.append(f"answer due {application.dueDate}")
+        yield f"  The {parts[0]} {parts[1]}{''.join(', ' + part for part in parts[2:])}."
+    if card.interview is not None and card.interview.at is not None:
+        yield f"  Interview: {_moment(card.interview.at)}, {card.interview.site or 'place not known'}."
+    member = card.membership
+    if member.state != "NONE":
+        ends = f", from {member.validFrom or 'unknown'} to {member.validTo or 'unknown'}"
+        more = f", extended until {member.extendedUntil}" if member.extendedUntil else ""
+        precheck = {True: "; includes PreCheck", False: "; without PreCheck"}.get(member.includesPrecheck or False, "")
+        yield f"  Membership: {member.state}{ends}{more}{precheck if member.includesPrecheck is not None else ''}."
+    if card.review is not None and card.review.state != "NONE":
+        by = f", reply by {card.review.replyBy}" if card.review.replyBy else ""
+        yield f"  Review: {card.review.state}{by}."
+    if card.overlay is not None and card.overlay.state != "NORMAL":
+        yield f"  The whole program: {card.overlay.state}. Nobody's own status changes by that."
+    if card.integrity != "OK":
+        yield f"  Integrity: {card.integrity}. Decisions are not told while this lasts."
+    if card.stale:
+        yield "  The source has been silent for more than 72 hours."
+
+
+def _change(dossier: Dossier, record: str, program: str, change: Change) -> str:
+    data = change.data
+    moved = f"{change.name}: {data.axis} {data.from_ or 'nothing'} -> {data.to}"
+    fact = dossier.fact(record, data.causeId)
+    if fact is None:
+        because = f"because of event {data.causeId}" if data.causeId else f"because of {words.CLOCK}"
+        return f"{moved}, {because}. Rule: {_rule(program, change, None)}."
+    said = f"{fact.name}, said by {fact.source}, id {fact.id}{_lateness(fact.happened, fact.arrived)}"
+    return f"{moved}, because of {said}. Rule: {_rule(program, change, EVENTS.get(fact.name))}."
+
+
+def _rule(program: str, change: Change, event: str | None) -> str:
+    """The row of the transition table that fits, in words."""
+    data = change.data
+    if data.axis == "integrity":
+        return words.INTEGRITY.get(change.name, "integrity")
+    if data.axis == "overlay":
+        return "a notice about the whole program, or a personal event with reason PROGRAM"
+    before = data.from_ or ("-" if data.axis == "application" else "NONE")
+    for cause in (event, change.name, *_OTHER.get(change.name, ())):
+        for row in rows(data.axis, system_of(program), before, cause) if cause else ():
+            if row.to == data.to:
+                note = f", {row.note}" if row.note else ""
+                return f"{row.event} moves {before} to {row.to}{note}"
+    return words.CORRECTED
+
+
+_OTHER = {
+    "ACTIVATED": ("APPROVED",),
+    "RENEWED": ("APPROVED",),
+    "EXTENDED": ("END_PASSED",),
+    "EXPIRED": ("END_PASSED", "EXTENSION_OVER"),
+    "REVIEW_OPENED": ("ADVERSE",),
+    "REVIEW_WINDOW_CLOSED": ("WINDOW_PASSED",),
+    "REVIEW_DECIDED": ("GRANTED", "NOT_GRANTED"),
+    "CLOSED": ("CLOSED", "DECEASED"),
+}
+"""Events of the machine behind a published name, where they differ."""
+
+
+def _messages(dossier: Dossier, about: str, messages: dict[str, list[Step]]) -> Iterator[str]:
+    for steps in messages.values():
+        first, last = steps[0], steps[-1]
+        channel = {"sms": "text", "email": "email"}[first.data.channel]
+        fact = dossier.fact(about, first.data.causeId)
+        cause = f" about {fact.name} (id {fact.id})" if fact else ""
+        yield f"    {first.data.kind} by {channel}{cause}: {_ending(last)}."
+        for step in steps:
+            if step.state in FINAL and step.state != "delivered":
+                continue
+            yield f"      {_moment(step.at)}  {_step(step)}"
+
+
+def _step(step: Step) -> str:
+    data = step.data
+    said = words.STEPS.get(step.state, step.state)
+    if step.state in ("planned", "held") and data.releaseAt is not None and data.releaseAt > step.at:
+        said += f" until {_moment(data.releaseAt)}, in case it changes, or for the hours in which we may write"
+    if step.state == "claimed" and data.languageServed is not None:
+        asked = f", asked for {data.languageRequested}" if data.languageRequested != data.languageServed else ""
+        said += f" in {data.languageServed}{asked}, words {data.templateVersion}, attempt {data.attempt}"
+    if step.state in ("rejected", "failed") and data.code:
+        said += f" with code {data.code}"
+    return said
+
+
+def _ending(step: Step) -> str:
+    if step.state == "suppressed":
+        reason = step.data.reason or ""
+        return f"not sent, because {words.SUPPRESSED.get(reason, reason)}"
+    if step.state in words.ENDINGS:
+        code = f" (code {step.data.code})" if step.data.code else ""
+        return words.ENDINGS[step.state] + code
+    return f"on its way: {words.STEPS.get(step.state, step.state)}"
+
+
+def _lateness(happened: datetime, arrived: datetime | None) -> str:
+    if arrived is None or (arrived - happened).total_seconds() < 3600:
+        return ""
+    return f", arrived only {_moment(arrived)}"
+
+
+def _moment(moment: datetime | None) -> str:
+    return "an unknown time" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -70,7 +70,7 @@ async def publish(settings: Settings, path: Path, *, backfill: bool) -> int:
         waiting: list[tuple[int, asyncio.Future[object]]] = []
         said = time.monotonic()
         for count, (number, record) in enumerate(records(path), start=1):
-            place = _partition(record, partitions[record.topic])
+            place = partition(record, partitions[record.topic])
             try:
                 future = await producer.send(
                     record.topic, record.value, record.key, place, headers=[*record.headers, *extra]
@@ -87,7 +87,7 @@ async def publish(settings: Settings, path: Path, *, backfill: bool) -> int:
     return total
 
 
-def _partition(record: Record, partitions: int) -> int:
+def partition(record: Record, partitions: int) -> int:
     """A partition by key, or by the event's subject where there is no key: what concerns one record keeps its order."""
     key = record.key or dict(record.headers).get("ce_subject")
     if key is None:

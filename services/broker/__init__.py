@@ -34,12 +34,15 @@ def bootstrap(settings: Settings) -> str:
 class LocalKafka:
     """One broker in the data dir, for as long as the `with` block or this process lasts; others find its address."""
 
-    def __init__(self, data_dir: Path, progress: Progress) -> None:
-        """Fetch Kafka where needed and start it. Raises SettingsError, in one sentence, where that cannot be."""
+    def __init__(self, data_dir: Path, progress: Progress, *, fresh: bool = False) -> None:
+        """Fetch Kafka where needed and start it; `fresh` drops what an earlier one kept.
+
+        Raises SettingsError, in one sentence, where that cannot be.
+        """
         self._address = data_dir / _ADDRESS
         self._cluster = Cluster(jars(progress), data_dir / "kafka")
         progress("Starting Kafka.")
-        self._cluster.start()
+        self._cluster.start(fresh=fresh)
         self.bootstrap: Final = self._cluster.bootstrap
         self._address.write_text(self.bootstrap, encoding="ascii")
 

@@ -22,12 +22,12 @@ class Cluster:
         self._folder = folder
         self.bootstrap: Final = ",".join(broker.address for broker in self.brokers)
 
-    def start(self) -> None:
-        """Start all that do not run, and return when they take requests."""
+    def start(self, *, fresh: bool = False) -> None:
+        """Start all, and return when they take requests; `fresh` drops what earlier ones kept."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for broker in self.brokers:
-                broker.launch(self.brokers, self._id())
+                broker.launch(self.brokers, self._id(), fresh=fresh)
             for broker in self.brokers:
                 broker.wait()
         except OSError as error:

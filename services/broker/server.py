@@ -50,13 +50,19 @@ class Broker:
             raise RuntimeError("the broker was never started")
         return self._child.pid
 
-    def launch(self, voters: list["Broker"], cluster_id: str) -> None:
-        """Start the process, formatting its folder the first time. `wait` says when it takes requests."""
+    def launch(self, voters: list["Broker"], cluster_id: str, *, fresh: bool = False) -> None:
+        """Start the process, formatting its folder the first time; `fresh` drops what an earlier one kept there.
+
+        `wait` says when it takes requests.
+        """
         java = _java()
         self._folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self._folder).free < _FREE:
             raise SettingsError(f"Kafka needs {_FREE >> 30} GB free in {self._folder}.")
         with _lock(self._folder) as lock:
+            if fresh:
+                shutil.rmtree(self._folder / "data", ignore_errors=True)
+                (self._folder / "server.log").unlink(missing_ok=True)
             self._launch(java, voters, cluster_id, lock)
 
     def _launch(self, java: str, voters: list["Broker"], cluster_id: str, lock: int) -> None:

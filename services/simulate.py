@@ -20,7 +20,7 @@ from services import templates
 from services.lines import Expectation, InboundSms, Line, LineError, Record, read_lines
 from services.sealing import Keys
 from services.settings import Settings
-from services.wire import dead_letter_headers
+from services.wire import BACKFILL, dead_letter_headers
 from streams.catalogue import Catalogue
 from streams.contacts import phone
 from streams.desk import Desk
@@ -73,7 +73,8 @@ class Rehearsal:
     def _arrive(self, record: Record, at: datetime) -> Iterator[Happening]:
         offset = self._offsets[record.topic]
         self._offsets[record.topic] += 1
-        return self._simulation.arrive(record.origin(offset, at), at)
+        history = dict(record.headers).get(BACKFILL) == b"1"
+        return self._simulation.arrive(record.origin(offset, at), at, history)
 
     def _expect(self, line: Line, to: str, outcome: str) -> None:
         try:

@@ -77,8 +77,8 @@ class Story:
         return [event["data"] for event in self.events(topics.TIMING) if event["data"]["metric_id"] == metric]
 
     def value(self, metric: str) -> float:
-        """The one value of a metric."""
-        [row] = self.timing(metric)
+        """The one value of a metric, the parts of waiting aside."""
+        [row] = [row for row in self.timing(metric) if row["waiting_on"] is None]
         return float(row["duration_value"])
 
     def work(self) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ import msgspec
 from schemas.cloudevents import rfc3339
 from schemas.vocabulary import CBP_PREFIX, PRECHECK_PREFIX, PROFILE_PREFIX
 from services.generate.people import Person
+from services.wire import BACKFILL
 from streams.topics import GLOBAL_ENTRY, PRECHECK, PROFILE
 
 _PROVIDERS: Final = ("tsa/precheck/idemia", "tsa/precheck/telos", "tsa/precheck/clear")
@@ -39,6 +40,11 @@ class Diary:
     def lag(self) -> timedelta:
         """From a fact to its arrival: mostly seconds, now and then an hour."""
         return timedelta(seconds=round(self.dice.lognormvariate(0, 1.3) * _LAG_MEDIAN))
+
+    def history(self, program: str, name: str, happened: datetime, known: datetime, **data: Any) -> None:
+        """An event that we learn of much later, loaded as history, which tells nobody."""
+        self.source(program, name, happened, known, **data)
+        self.entries[-1].fields["headers"] = {BACKFILL: "1"}
 
     def source(self, program: str, name: str, happened: datetime, known: datetime | None = None, **data: Any) -> None:
         """An event of a program; `known`: when it arrives, where that is not soon after it happened."""

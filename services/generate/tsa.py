@@ -70,7 +70,7 @@ def member_since(diary: Diary, program: str, known: datetime, ends: datetime, **
         {"ktn": number(diary)} if program == "PRECHECK" else {"passId": number(diary), "includesPrecheck": True}
     )
     term = dates({"validFrom": approved.date(), "validTo": ends.date()})
-    diary.source(program, name, approved, known, person=_person(diary), **what, **term, **more)
+    diary.history(program, name, approved, known, person=_person(diary), **what, **term, **more)
 
 
 def rare(diary: Diary, program: str, begins: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from services import logs
 from services.failpoints import Failpoints
 from services.runtime.job import Job
 from services.runtime.meters import Meters
@@ -15,6 +16,8 @@ from services.runtime.partition import HandOver, Partition
 from services.runtime.restore import restore
 from services.store import Shared, Store
 from services.wire import Received
+
+_log = logs.get(__name__)
 
 NewProducer = Callable[[str], AIOKafkaProducer]
 
@@ -90,6 +93,12 @@ class Owned:
 
     def start_at(self, offsets: Mapping[TopicPartition, int | None]) -> None:
         """The committed offsets, read after fencing; None where nothing was committed yet."""
+        _log.info(
+            "took partitions over",
+            generation=self.assignment,
+            partitions=[place.partition for place in self._partitions],
+            offsets=[offsets[place] for place in self._partitions],
+        )
         for place, partition in self._partitions.items():
             self._expected[place] = partition.next_offset = offsets[place]
 
@@ -139,14 +148,14 @@ class Owned:
         """Open the stores and bring them up to their changelogs; the partitions are ready after it."""
         topic = self._job.changelog
         if topic is not None and self._partitions:
-            logs = {}
+            feeds = {}
             for place, partition in self._partitions.items():
                 if place not in self._stores:
                     self._stores[place] = Store(self._folder / str(place.partition), self._shared)
                 partition.store = self._stores[place]
-                logs[TopicPartition(topic, place.partition)] = partition.store
+                feeds[TopicPartition(topic, place.partition)] = partition.store
             self._failpoints.reach("in-restore")
-            await restore(logs, self._client, self._told)
+            await restore(feeds, self._client, self._told)
             self._failpoints.reach("after-restore")
         self.ready = True
 

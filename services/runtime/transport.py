@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.consumer import TransactionManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -36,16 +37,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._retry_backoff_ms = _RETRY_MS
         return consumer
 
-    def unread(self, place: TopicPartition) -> int:
-        """Offsets between the place to fetch from and the last stable one; 0 where one of them is unknown."""
+    def unread(self, place: TopicPartition) -> int | None:
+        """Offsets between the place to fetch from and the last stable one; None where one of them is unknown."""
         consumer = self._consumer
         subscription = None if consumer is None else consumer._subscription.subscription
         assignment = None if subscription is None else subscription.assignment
         if assignment is None or place not in assignment.tps:
-            return 0
+            return None
         state = assignment.state_value(place)
         if not state.has_valid_position or state.lso is None:
-            return 0
+            return None
         left: int = state.lso - state.position
         return max(0, left)
 
@@ -84,21 +85,30 @@ class Consumer(driver.Consumer):
         return _owned(self.app)
 
     async def _drain_messages(self, fetcher: Any) -> None:
+        """Until the fetcher is stopped, deliver what comes."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await self._deliver()
+        except (asyncio.CancelledError, ConsumerStoppedError):
+            if not (self.app.should_stop or fetcher.should_stop):
+                raise
+
+    async def _deliver(self) -> None:
         """Put what is fetched into the inlets, and ring for the actor of each partition that is not at work."""
-        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-            while self.owned.waiting > BOUND and self.flow_active:  # noqa: ASYNC110 - actors empty the inlets
-                await asyncio.sleep(_FULL_PAUSE)
-            assignment = self.owned.assignment
-            records, _ = await self._wait_next_records(1.0)
-            if not records:
-                await asyncio.sleep(0)
-            elif assignment != self.owned.assignment or not self.flow_active:
-                # Asked for under an earlier assignment: ask again from where the owner of today stands.
-                await self._thread.seek_all(self.owned.offsets(records))
-            else:
-                for place, fetched in records.items():
-                    if self.owned.put(place, fetched):
-                        await self._ring(TP(place.topic, place.partition), fetched[0].offset)
+        while self.owned.waiting > BOUND and self.flow_active:  # noqa: ASYNC110 - actors empty the inlets
+            await asyncio.sleep(_FULL_PAUSE)
+        assignment = self.owned.assignment
+        records, _ = await self._wait_next_records(1.0)
+        if not records:
+            await asyncio.sleep(0)
+        elif assignment != self.owned.assignment or not self.flow_active:
+            # Asked for under an earlier assignment: ask again from where the owner of today stands.
+            await self._thread.seek_all(self.owned.offsets(records))
+        else:
+            # All at once: while one of them rings, the assignment may change.
+            woken = [place for place, fetched in records.items() if self.owned.put(place, fetched)]
+            for place in woken:
+                await self._ring(TP(*place), records[place][0].offset)
 
     async def _ring(self, place: TP, offset: int) -> None:
         """Wake the actor of a partition through the conductor: an empty message, the records wait in the inlet."""
@@ -128,8 +138,8 @@ class Consumer(driver.Consumer):
         """Go to the offsets that were read after fencing, whatever the consumer fetched before."""
         await self._thread.seek_all(self.owned.offsets())
 
-    def unread(self, place: TopicPartition) -> int:
-        """Committed records that were not fetched yet; 0 where the consumer does not know."""
+    def unread(self, place: TopicPartition) -> int | None:
+        """Committed records that were not fetched yet; None before the first answer of the broker."""
         return self._thread.unread(place)
 
     async def read_committed_offsets(self) -> None:

@@ -50,6 +50,7 @@ class Watch:
         """What `/healthz` says."""
         owned = self._app.owned
         partitions = owned.all()
+        lags = [self._app.lag(partition) for partition in partitions]
         dues = [due for partition in partitions if (due := _due(partition)) is not None]
         ages = [age for partition in partitions if (age := _age(partition)) is not None]
         return {
@@ -57,7 +58,7 @@ class Watch:
             "state": "running" if owned.ready else "recovering",
             "assignment": [{"topic": p.place.topic, "partition": p.place.partition} for p in partitions],
             "restoring": self._app.owned.restoring(),
-            "lag": sum(self._app.lag(partition) for partition in partitions),
+            "lag": None if None in lags else sum(lag for lag in lags if lag is not None),
             "oldestAge": round(max(ages, default=0.0), 3),
             "busy": sum(partition.busy_since is not None for partition in partitions),
             "nextDue": _said(min(dues, default=None)),
@@ -88,7 +89,9 @@ class Watch:
         now = time.monotonic()
         for partition in self._app.owned.all():
             place = partition.place
-            self._meters.of(self._meters.lag, place).set(self._app.lag(partition))
+            lag = self._app.lag(partition)
+            if lag is not None:
+                self._meters.of(self._meters.lag, place).set(lag)
             self._meters.of(self._meters.age, place).set(_age(partition) or 0.0)
             self._meters.of(self._meters.commit_age, place).set(now - partition.progressed)
             due = _due(partition)
@@ -100,7 +103,7 @@ class Watch:
         moved = owned.moved()
         if moved != self._progress[1]:
             self._progress = (time.monotonic(), moved)
-        waits = not owned.ready or any(self._app.lag(partition) for partition in owned.all())
+        waits = not owned.ready or any(self._app.lag(partition) != 0 for partition in owned.all())
         if not waits:
             self._progress = (time.monotonic(), moved)
         elif time.monotonic() - self._progress[0] > STUCK:

@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -142,10 +143,11 @@ class Worker:
         """Its exit status."""
         return self._zygote.wait(self.pid)
 
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.signal(signal.SIGKILL)
-        self.wait()
+    def end(self) -> int:
+        """End it as a crash would, unless it has ended by itself; its exit status."""
+        with suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
+        return self.wait()
 
     def stop(self) -> int:
         """Ask it to end in order; its exit status."""
@@ -215,9 +217,12 @@ class Rig:
         finally:
             await producer.stop()
 
-    def judge(self, stores: Sequence[int] = (1,)) -> "Verdict":
-        """Compare everything that the workers left behind with the fold of the inbox."""
-        return Oracle(self).judge(stores)
+    def judge(self, owners: Mapping[int, int] | None = None) -> "Verdict":
+        """Compare everything that the workers left behind with the fold of the inbox.
+
+        `owners` says which worker had which partition last; by default the first had all.
+        """
+        return Oracle(self).judge(dict.fromkeys(range(PARTITIONS), 1) if owners is None else owners)
 
 
 async def send(producer: AIOKafkaProducer, record: wire.Outgoing) -> None:
@@ -293,14 +298,14 @@ class Oracle:
         self._letters: list[bytes] = []
         self.verdict = Verdict()
 
-    def judge(self, stores: Sequence[int]) -> Verdict:
+    def judge(self, owners: Mapping[int, int]) -> Verdict:
         rig = self._rig
         inbox = run(read(rig.kafka, topics.inbox(rig.name)))
         for partition, rows in inbox.items():
             self._fold(partition, rows)
         self._judge_outputs()
         self._judge_changelog()
-        self._judge_stores(stores)
+        self._judge_stores(owners)
         self._judge_offsets(inbox)
         return self.verdict
 
@@ -374,17 +379,16 @@ class Oracle:
             held.update({key: value for _, key, value, _ in rows if key is not None and value is not None})
         self._compare("changelog", self._states, {key: _state(value) for key, value in held.items()})
 
-    def _judge_stores(self, numbers: Sequence[int]) -> None:
+    def _judge_stores(self, owners: Mapping[int, int]) -> None:
         held: dict[bytes, Chain] = {}
-        for number in numbers:
-            for folder in sorted((self._rig.folder / f"stores-{number}").iterdir()):
-                store = Store(folder, Shared(Memory()))
-                held.update({key: _state(value) for key, value in store.items()})
-                dues = {key for _, key in store.due((1 << 63) - 1, 1 << 30)}
-                wanted = {k for k, s in self._states.items() if s.due and self._home[k] == int(folder.name)}
-                if dues != wanted:
-                    self._fault(f"due index of partition {folder.name}: {len(dues)} keys, not {len(wanted)}")
-                store.close()
+        for partition, number in owners.items():
+            store = Store(self._rig.folder / f"stores-{number}" / str(partition), Shared(Memory()))
+            held.update({key: _state(value) for key, value in store.items()})
+            dues = {key for _, key in store.due((1 << 63) - 1, 1 << 30)}
+            wanted = {key for key, state in self._states.items() if state.due and self._home[key] == partition}
+            if dues != wanted:
+                self._fault(f"due index of partition {partition}: {len(dues)} keys, not {len(wanted)}")
+            store.close()
         self._compare("stores", self._states, held)
 
     def _judge_offsets(self, inbox: dict[int, list[Row]]) -> None:

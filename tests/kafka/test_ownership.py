@@ -1,5 +1,6 @@
 """Rebalances, restarts and zombies: whoever owns a partition is the only one who can write for it."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -52,14 +53,19 @@ def test_a_rolling_restart_with_lasting_names_loses_nothing(rig: Rig) -> None:
             wait_for(lambda: bool(workers[number].partitions()), "the restarted worker owns partitions")  # noqa: B023
             assert time.monotonic() - started < 5.5, "it waited for its own old session to end"
     wait_for(lambda: all(worker.idle() for worker in workers.values()), "all is done")
+    owners = {partition: number for number, worker in workers.items() for partition in worker.partitions()}
     for worker in workers.values():
         assert worker.stop() == 0, worker.said()[-2000:]
-    verdict = rig.judge(stores=[])
+    verdict = rig.judge(owners)
     assert verdict, verdict.faults[:20]
     assert verdict.events == 6000
 
 
-@pytest.mark.parametrize("step", ["after-handle", "after-send", "after-offsets", "after-commit", "after-store"])
+STEPS = ("after-send", "after-commit", "after-store")
+MORE_STEPS = ("after-handle", "after-offsets") if os.environ.get("TTN_TEST_FULL") else ()
+
+
+@pytest.mark.parametrize("step", STEPS + MORE_STEPS)
 def test_a_worker_suspended_beyond_its_session_can_neither_write_nor_act(rig: Rig, step: str) -> None:
     rig.feed(rig.hits(1000, command=True))
     zombie = rig.worker(1, instance=None, failpoint=f"{step}:stop:3")
@@ -72,16 +78,16 @@ def test_a_worker_suspended_beyond_its_session_can_neither_write_nor_act(rig: Ri
     commands = _commands(rig, 1)
     zombie.signal(signal.SIGCONT)
     if step == "after-store":
-        # It has nothing left to write for this batch: it goes on as a new member, or ends; both are right.
+        # It has nothing left to write for this batch: it may go on as a new member, and must not harm.
         time.sleep(3)
-        zombie.signal(signal.SIGKILL)
+        zombie.end()
     else:
-        assert zombie.wait() in (70, -9), zombie.said()[-2000:]
+        assert zombie.wait() == 70, zombie.said()[-2000:]
     acted = _commands(rig, 1)[len(commands) :]
     assert all(not held for _, held in acted), "it acted on a command after its partition was gone"
     wait_for(lambda: heir.partitions() == set(range(PARTITIONS)) and heir.idle(), "the heir owns all again", 40)
     assert heir.stop() == 0, heir.said()[-2000:]
-    verdict = rig.judge(stores=[2])
+    verdict = rig.judge(dict.fromkeys(range(PARTITIONS), 2))
     assert verdict, verdict.faults[:20]
     assert verdict.events == 3000
 

@@ -78,7 +78,8 @@ class Story:
 
     def value(self, metric: str) -> float:
         """The one value of a metric, the parts of waiting aside."""
-        [row] = [row for row in self.timing(metric) if row["waiting_on"] is None]
+        rows = self.timing(metric)
+        [row] = [row for row in rows if row["waiting_on"] is None] or rows
         return float(row["duration_value"])
 
     def work(self) -> list[tuple[str, str, str]]:

@@ -193,6 +193,18 @@ def test_the_core_reaches_no_clock_no_network_and_no_file() -> None:
     assert {path: found & EDGES for path, found in modules("streams") if found & EDGES} == {}
 
 
+def test_the_core_never_asks_what_time_it_is() -> None:
+    asked = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "streams").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("now", "utcnow", "today", "uuid1", "uuid4")
+    ]
+    assert asked == []
+
+
 @pytest.mark.parametrize(("package", "home"), [("faust", "services/runtime"), ("twilio", "services/twilio.py")])
 def test_a_library_that_we_bend_is_imported_in_one_place(package: str, home: str) -> None:
     users = [path for layer in ("schemas", "streams", "services") for path, found in modules(layer) if package in found]

@@ -80,6 +80,7 @@ _TOPICS: Final = {
 }
 
 
+@functools.lru_cache(maxsize=4)  # in one process the stages read the same record one right after the other
 def read(origin: Origin) -> Reading:
     """What a source record says. Raises UnusableError with the reason for which it is a dead letter."""
     if origin.value is not None and len(origin.value) > LIMIT:

@@ -216,8 +216,11 @@ def compose(mail: Mail) -> bytes:
     header that would break out of its line.
     """
     message = EmailMessage(policy=SMTP_POLICY)
+    # Setting the content removes every header whose name starts with Content-, so those come after it.
+    about_content = {name: value for name, value in mail.headers.items() if name.lower().startswith("content-")}
     for name, value in mail.headers.items():
-        message[name] = value
+        if name not in about_content:
+            message[name] = value
     if "Subject" not in message:
         message["Subject"] = mail.subject
     message.set_content(mail.text, cte="quoted-printable")
@@ -226,6 +229,8 @@ def compose(mail: Mail) -> bytes:
         message.add_attachment(
             mail.calendar, subtype="calendar", cte="base64", filename="interview.ics", params={"method": "PUBLISH"}
         )
+    for name, value in about_content.items():
+        message[name] = value
     seed = hashlib.sha256(mail.headers.get("Message-ID", mail.text).encode()).hexdigest()[:24]
     parts = (part for part in message.walk() if part.is_multipart())
     for number, part in enumerate(parts):

@@ -13,6 +13,7 @@ from services.sandbox.api import Api
 from services.sandbox.faults import Fault
 from services.sandbox.ledger import LEDGER_FILE, Ledger
 from services.sandbox.mailserver import MailServer
+from services.sandbox.page import Page
 from services.sandbox.world import World
 from services.settings import Settings
 
@@ -51,7 +52,7 @@ class SandboxServer:
         """Listen, and write the addresses to the data dir. Raises OSError for a port that is taken."""
         self._tasks = [asyncio.create_task(self._ledger.run()), asyncio.create_task(self.world.timetable.run())]
         app = web.Application(client_max_size=65_536)
-        app.add_routes([*Api(self.world).routes(), web.get("/healthz", self._health)])
+        app.add_routes([*Api(self.world).routes(), *Page(self.world).routes(), web.get("/healthz", self._health)])
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.5)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)

@@ -53,6 +53,7 @@ class World:
         self.inbox = Inbox()
         self.timetable = Timetable(clock)
         self.caller = Caller(settings.twilio, algorithm)
+        self.people: dict[str, str] = {}
         self.version = 0
 
     def changed(self) -> None:

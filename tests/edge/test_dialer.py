@@ -248,6 +248,7 @@ async def test_a_mail_arrives_whole_with_its_bounce_address_and_its_message_id(r
     assert letter.envelope_sender == f"bounce+{claim.token}@example.com"
     assert letter.part("plain") == "Aprobado: señal\n.\nfin\n"
     assert "Aprobado" in letter.part("html")
+    assert letter.header("Content-Language") == "es"
     assert letter.header("Date") == "Wed, 25 Nov 2026 03:00:00 +0000"
 
 

@@ -60,7 +60,8 @@ class Owned:
         self._stores: dict[TopicPartition, Store] = {}
         self._restore: dict[TopicPartition, tuple[int, int]] = {}
         self._progress = 0
-        self._confirmed = self._seen = monotonic()
+        self._seen = monotonic()
+        self._confirmed = self._suspended = 0.0
 
     @property
     def waiting(self) -> int:
@@ -141,8 +142,9 @@ class Owned:
                 self._hand_over,
                 self,
             )
+        asked = monotonic()
         await asyncio.gather(*(partition.fence() for partition in self._partitions.values()))
-        self.confirm()
+        self.confirm(asked)
 
     async def restore(self) -> None:
         """Open the stores and bring them up to their changelogs; the partitions are ready after it."""
@@ -179,18 +181,22 @@ class Owned:
 
     def beat(self) -> None:
         """The process runs; called often. A gap means that it was suspended, and then nothing is sure."""
-        self._seen = monotonic()
+        now = monotonic()
+        if now - self._seen > self._session / 2:
+            self._suspended = now
+        self._seen = now
 
-    def confirm(self) -> None:
-        """The broker has just accepted us as the owner."""
-        self._confirmed = self._seen = monotonic()
+    def confirm(self, asked: float) -> None:
+        """The broker has accepted us as the owner, in answer to a request of this moment (monotonic clock)."""
+        self._confirmed = max(self._confirmed, asked)
 
     def sure(self) -> bool:
         """Whether the group cannot have given our partitions away without our knowing.
 
-        It takes a whole session timeout for that; a process that ran all the time would have heard of it.
+        It takes a whole session timeout for that; a process that ran all the time would have heard of it. One that was
+        suspended must first be confirmed again, by an answer to something that it asked since.
         """
-        return monotonic() - self._seen < self._session / 2 or monotonic() - self._confirmed < self._session / 2
+        return monotonic() - self._seen < self._session / 2 and self._confirmed >= self._suspended
 
     def _told(self, log: TopicPartition, read: int, left: int) -> None:
         self._progress += self._restore.get(log, (0, 0)) != (read, left)

@@ -36,8 +36,8 @@ class Membership(Protocol):
     def sure(self) -> bool:
         """Whether it cannot have given our partitions away without our knowing."""
 
-    def confirm(self) -> None:
-        """The broker has just taken a write that only the owner can make."""
+    def confirm(self, asked: float) -> None:
+        """The broker has taken a write that only the owner can make, asked for at this moment or later."""
 
 
 class Partition:
@@ -92,7 +92,7 @@ class Partition:
                 self._failpoints.reach("after-handle")
                 position = await self._commit(work)
                 committed = monotonic()
-                self._membership.confirm()
+                self._membership.confirm(handled)
                 self._failpoints.reach("after-commit")
                 if self.store is not None and work.changes:
                     self.store.write(work.changes, position)

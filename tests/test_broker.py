@@ -162,6 +162,13 @@ def test_a_child_that_is_killed_is_told_from_one_that_ended(tmp_path: Path) -> N
     assert _gone(child.pid, 5)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux does it")
+def test_a_child_ends_even_when_its_guard_is_killed(tmp_path: Path) -> None:
+    child = Child(["sleep", "600"], tmp_path / "log")
+    child._guard.kill()
+    assert _gone(child.pid, 5)
+
+
 def test_a_command_that_does_not_exist_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Child([str(tmp_path / "nothing")], tmp_path / "log")

@@ -1,4 +1,4 @@
-"""Independent judges: npm's packages beside this file, and Chromium."""
+"""Independent judges: npm's packages beside this file."""
 
 import shutil
 import subprocess

@@ -45,7 +45,12 @@ def load(path: str, old: str, new: str) -> Catalogue:
         ("en/APPROVED.txt", "[means: FAST]", "[means: FASTER]", r"FASTER is no program, child or variant"),
         ("en/APPROVED.txt", "You are approved. Sign", "You are approved {{ on }}. Sign", r"must fit every case"),
         ("en/APPROVED.txt", "[dates]\nYour account shows the last day of the membership.", "", r"must fit every case"),
-        ("en/APPROVED.txt", "you are approved", "you are approved, and here is a very long subject", r"letters, 60 allowed"),
+        (
+            "en/APPROVED.txt",
+            "you are approved",
+            "you are approved, and here is a very long subject",
+            r"letters, 60 allowed",
+        ),
         ("es/language.toml", '"enero", ', "", r"longMonths has 11 names"),
         ("es/language.toml", 'eastern = "hora del Este"\n', "", r"dates\.zones must name exactly"),
         ("es/language.toml", "{day} {month} {year}", "{day} {mes} {year}", r"mes"),

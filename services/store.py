@@ -27,7 +27,11 @@ _HEAD: Final = 9
 
 
 class StoreError(RuntimeError):
-    """The store cannot be used; the text is one sentence for the operator."""
+    """The store cannot be written; the text is one sentence for the operator."""
+
+
+class UnreadableStoreError(StoreError):
+    """A store, or a changelog, that only an operator can bring back into use."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -60,9 +64,9 @@ def pack(due: datetime | None, blob: bytes) -> bytes:
 
 
 def due_of(value: bytes) -> int | None:
-    """The due moment of a value in microseconds. Raises StoreError for a value of another format."""
+    """The due moment of a value in microseconds. Raises UnreadableStoreError for a value of another format."""
     if value[0] != FORMAT:
-        raise StoreError(
+        raise UnreadableStoreError(
             f"The changelog or store holds values of format {value[0]}, and this version reads {FORMAT}: "
             "run the version that wrote them, or upgrade the changelog first."
         )
@@ -102,7 +106,7 @@ class Shared:
 
 
 class Store:
-    """The store of one partition. Raises StoreError where the directory cannot be used."""
+    """The store of one partition. Raises UnreadableStoreError where the directory cannot be used."""
 
     def __init__(self, path: Path, shared: Shared) -> None:
         self._path = path
@@ -110,7 +114,7 @@ class Store:
             path.mkdir(parents=True, exist_ok=True)
             self._db = rocksdict.Rdict(str(path), shared.options())
         except Exception as error:  # noqa: BLE001 - the binding raises nothing narrower
-            raise StoreError(
+            raise UnreadableStoreError(
                 f"The store {path} cannot be opened ({_short(error)}): repair access to it, or move it away and it is "
                 "restored from its changelog."
             ) from None

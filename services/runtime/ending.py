@@ -7,6 +7,7 @@ import traceback
 from typing import Any, Final, NoReturn
 
 from services import logs
+from services.store import StoreError, UnreadableStoreError
 
 STOPPED: Final = 70
 """Exit status of a worker that ended itself; its supervisor starts it again."""
@@ -27,7 +28,7 @@ def end(where: str, reason: BaseException | str) -> NoReturn:
         _log.critical("ended before anything was committed", state=where, reason=describe(reason))
         sys.stderr.flush()
     finally:
-        os._exit(REFUSED if isinstance(reason, RefusedError) else STOPPED)
+        os._exit(REFUSED if isinstance(reason, RefusedError | UnreadableStoreError) else STOPPED)
 
 
 def describe(reason: BaseException | str) -> str:
@@ -39,9 +40,11 @@ def describe(reason: BaseException | str) -> str:
         return reason
     kind = type(reason)
     ours = kind.__module__.partition(".")[0] in ("services", "aiokafka", "rocksdict") or isinstance(reason, OSError)
+    if isinstance(reason, RefusedError | StoreError):
+        return str(reason)
     text = f"{kind.__name__}: {reason}" if ours and str(reason) else kind.__name__
     frames = traceback.extract_tb(reason.__traceback__)
-    if frames and not isinstance(reason, RefusedError):
+    if frames:
         last = frames[-1]
         text += f" at {'/'.join(last.filename.split('/')[-2:])}:{last.lineno} in {last.name}"
     return " ".join(text.split())

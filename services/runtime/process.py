@@ -26,7 +26,7 @@ from services.runtime.ticks import Ticks
 from services.runtime.watch import Watch
 from services.sealing import Keys
 from services.settings import Settings, SettingsError
-from services.store import Memory, Shared, StoreError
+from services.store import Memory, Shared
 from streams.catalogue import Catalogue
 from streams.grammar import Command
 from streams.identity import Identity
@@ -138,8 +138,6 @@ def main(stage: str, place: Path, instance: str | None, session: float = SESSION
         asyncio.run(_main(process))
     except SettingsError as error:
         end("settings", RefusedError(str(error)))
-    except (StoreError, RefusedError) as error:
-        end("start", RefusedError(str(error)))
     except BaseException as error:  # noqa: BLE001 - the supervisor hears of it by the exit status alone
         end("process", error)
     # Nothing is left to do, and Faust's threads may take their time.

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -57,7 +58,7 @@ class Zygote:
             [sys.executable, "-m", "tests.kafka.stage_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,
             cwd=Path(__file__).parents[2],
         )
         self._exits: dict[int, int] = {}
@@ -66,11 +67,16 @@ class Zygote:
     def start(self, asked: dict[str, Any]) -> int:
         """Fork a worker; its process id."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         while not (line := self._line()).startswith("PID"):
             self._note(line)
         return int(line.split()[1])
+
+    def poll(self, pid: int) -> int | None:
+        """The exit status of a worker; None while it runs."""
+        while select.select([self._process.stdout], [], [], 0)[0]:
+            self._note(self._line())
+        return self._exits.get(pid)
 
     def wait(self, pid: int) -> int:
         """The exit status of a worker, negative for a signal."""
@@ -90,7 +96,7 @@ class Zygote:
 
     def _line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+        return self._process.stdout.readline().decode().strip()
 
 
 class Worker:
@@ -134,6 +140,10 @@ class Worker:
         """What it owns, once it runs."""
         said = self.health()
         return {each["partition"] for each in said["assignment"]} if said.get("state") == "running" else set()
+
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._zygote.poll(self.pid) is None
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -188,6 +198,10 @@ class Rig:
             "instance": f"{self.name}-{number}",
         }
         return Worker(self._zygote, {**base, **asked})
+
+    def keep(self, worker: Worker) -> Worker:
+        """The worker, or a new one in its place where it has ended itself, as its supervisor would."""
+        return worker if worker.running() else self.worker()
 
     def wipe(self, number: int = 1) -> None:
         """Take a worker's disk away."""

@@ -6,6 +6,7 @@ Requests come as JSON lines on standard input; the answer is a line `PID n`, and
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -36,6 +37,8 @@ def work(asked: dict[str, Any]) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     logs.configure(asked["stage"])
+    if "largest_file" in asked:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest_file"], asked["largest_file"]))
     mutations.apply(asked.get("mutation"))
     try:
         asyncio.run(_run(asked))

@@ -1,0 +1,165 @@
+"""Faults around the workers: a broker that dies, poison events, wrong surroundings. Nothing is lost by any of them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from services import wire
+from services.broker import Cluster
+from streams import topics
+from tests.kafka.counting import Hit
+from tests.kafka.rig import KEYS, PARTITIONS, Rig, Zygote, make_topics, read, run, wait_for
+
+pytestmark = pytest.mark.kafka
+
+
+def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
+    kafka_cluster: Callable[[int], Cluster], zygote: Zygote, tmp_path: Path
+) -> None:
+    cluster = kafka_cluster(1)
+    run(make_topics(cluster.bootstrap, [topics.DEAD_LETTER]))
+    rig = Rig(cluster.bootstrap, zygote, tmp_path / "rig", "survivor")
+    rig.make_topics()
+    worker = rig.worker()
+    rig.feed(rig.hits(3000))
+    wait_for(lambda: worker.health().get("state") == "running", "the worker runs")
+    for _ in range(2):
+        rig.feed(rig.hits(3000, hold=0.5))
+        cluster.brokers[0].kill()
+        time.sleep(2)
+        cluster.restart(cluster.brokers[0])
+        rig.feed(rig.hits(2000))
+        worker = rig.keep(worker)
+    wait_for(lambda: rig.keep(worker).idle(), "all is done", 90)
+    rig.keep(worker).stop()
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 13_000
+
+
+def test_poison_events_become_dead_letters_with_their_bytes(rig: Rig) -> None:
+    hits = rig.hits(3000)
+    hits[::100] = rig.hits(30, poison=True)
+    worker = rig.worker()
+    rig.feed(hits)
+    rig.feed(rig.hits(10))
+    wait_for(worker.idle, "all is done")
+    assert 'ttn_dead_letters_total{reason="handler-bug"' in worker.metrics()
+    assert worker.stop() == 0
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.letters == 30
+    letter = next(row for rows in run(read(rig.kafka, topics.DEAD_LETTER)).values() for row in rows)
+    said = dict(letter[3])
+    assert said["dlq.reason"] == b"handler-bug"
+    assert said["dlq.topic"] == topics.inbox(rig.name).encode()
+    assert said["dlq.error"].startswith(b"ValueError at kafka/counting.py")
+    assert b"poison e" not in said["dlq.error"]
+
+
+def test_a_burst_of_poison_stops_the_worker_instead_of_draining_the_stream(rig: Rig) -> None:
+    rig.feed(rig.hits(200))
+    rig.feed(rig.hits(200, keys=1, poison=True))
+    rig.feed(rig.hits(200))
+    worker = rig.worker()
+    assert worker.wait() == 78
+    assert "fails on too many events" in worker.said()
+    letters = [row for rows in run(read(rig.kafka, topics.DEAD_LETTER)).values() for row in rows]
+    assert sum(dict(row[3])["dlq.stage"] == rig.name.encode() for row in letters) <= 20
+
+
+def test_junk_in_an_inbox_is_a_dead_letter_too(rig: Rig) -> None:
+    async def junk() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=rig.kafka)
+        await producer.start()
+        inbox = topics.inbox(rig.name)
+        now = [(wire.NOW, b"2026-11-25T00:00:00Z")]
+        good = wire.to_stage(KEYS, PARTITIONS, rig.name, "k1", Hit("e"), wire.moment(b"2026-11-25T00:00:00Z"))  # type: ignore[arg-type]
+        await producer.send(inbox, good.value, b"k1", partition=0)  # no time
+        await producer.send(inbox, good.value, None, partition=0, headers=now)  # no key
+        await producer.send(inbox, KEYS.seal(b"\xc1"), b"k1", partition=0, headers=now)  # no msgpack
+        await producer.stop()
+
+    worker = rig.worker()
+    asyncio.run(junk())
+    rig.feed(rig.hits(10))
+    wait_for(worker.idle, "all is done")
+    assert 'ttn_dead_letters_total{reason="handler-bug",stage="' + rig.name + '"} 3.0' in worker.metrics()
+    assert worker.stop() == 0
+
+
+def test_a_record_sealed_with_an_unknown_key_stops_the_worker_with_one_sentence(rig: Rig) -> None:
+    async def foreign() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=rig.kafka)
+        await producer.start()
+        now = [(wire.NOW, b"2026-11-25T00:00:00Z")]
+        await producer.send(topics.inbox(rig.name), b"\x01\x03old" + bytes(40), b"k1", partition=0, headers=now)
+        await producer.stop()
+
+    asyncio.run(foreign())
+    worker = rig.worker()
+    assert worker.wait() == 78
+    assert "TTN_SECRET_FILE must hold the key" in worker.said()
+
+
+def test_a_changelog_of_another_format_stops_the_worker_with_one_sentence(rig: Rig) -> None:
+    async def write() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=rig.kafka)
+        await producer.start()
+        await producer.send(topics.changelog(rig.name), b"\x09" + bytes(40), b"k1", partition=0)
+        await producer.stop()
+
+    asyncio.run(write())
+    worker = rig.worker()
+    assert worker.wait() == 78
+    assert "of format 9, and this version reads 1" in worker.said()
+
+
+def test_a_store_ahead_of_its_changelog_is_refused(rig: Rig, new_rig: Callable[..., Rig]) -> None:
+    worker = rig.worker()
+    rig.feed(rig.hits(500))
+    wait_for(worker.idle, "all is done")
+    assert worker.stop() == 0
+    other = new_rig()
+    (rig.folder / "stores-1").rename(other.folder / "stores-1")
+    stranger = other.worker()
+    assert stranger.wait() == 78
+    assert "do not belong together" in stranger.said()
+
+
+def test_a_store_folder_that_cannot_be_opened_stops_the_worker_with_one_sentence(rig: Rig) -> None:
+    broken = rig.folder / "stores-1" / "0"
+    broken.mkdir(parents=True)
+    (broken / "CURRENT").write_text("not a store\n")
+    worker = rig.worker()
+    assert worker.wait() == 78
+    assert "cannot be opened" in worker.said()
+
+
+def test_a_tick_with_more_due_keys_than_a_transaction_takes_is_done_in_parts(rig: Rig) -> None:
+    rig.feed(rig.hits(1000, keys=1000, hold=1.0))
+    worker = rig.worker(limits={"wakes": 37}, failpoint="after-store:kill:9")
+    assert worker.wait() == -9
+    worker = rig.worker(limits={"wakes": 37})
+    wait_for(worker.idle, "all is done")
+    assert worker.stop() == 0
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.wakes == 1000
+
+
+def test_a_full_disk_ends_the_worker_with_one_sentence_and_loses_nothing(rig: Rig) -> None:
+    rig.feed(rig.hits(3000, keys=3000, size=500))
+    worker = rig.worker(largest_file=200_000)
+    assert worker.wait() == 70
+    assert "cannot be written" in worker.said()
+    worker = rig.worker()
+    wait_for(worker.idle, "all is done")
+    assert worker.stop() == 0
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 3000

@@ -1,4 +1,4 @@
-"""A real headless Chromium, driven through the pipe of its DevTools protocol: no port, no driver, no waiting."""
+"""A real headless Chromium, driven over a web socket of its DevTools protocol."""
 
 import asyncio
 import base64
@@ -11,6 +11,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+
+BINARY = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MISSING = "no Chromium here: on Debian, `apt-get install chromium` brings it"
 
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-sync")
 
@@ -60,11 +63,10 @@ class Tab:
 @asynccontextmanager
 async def chromium(folder: Path, *, scripts: bool = True, width: int = 1400, height: int = 1400) -> AsyncIterator[Tab]:
     """A tab of a fresh browser. `scripts` False: as for a person without JavaScript."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium here: on Debian, `apt-get install chromium` brings it")
+    if BINARY is None:
+        pytest.skip(MISSING)
     process = await asyncio.create_subprocess_exec(
-        program,
+        BINARY,
         *_FLAGS,
         f"--window-size={width},{height}",
         f"--user-data-dir={folder}",
@@ -92,3 +94,34 @@ async def chromium(folder: Path, *, scripts: bool = True, width: int = 1400, hei
         with suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
+
+
+class Chromium:
+    """The same tab for tests that are not asynchronous; `close` ends the browser."""
+
+    def __init__(self, folder: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._context = chromium(folder)
+        self._tab = self._loop.run_until_complete(self._context.__aenter__())
+
+    def visit(self, url: str) -> None:
+        """Load a page."""
+        self._loop.run_until_complete(self._tab.open(url))
+
+    def run(self, script: str) -> Any:
+        """The value of a JavaScript expression on the page."""
+        return self._loop.run_until_complete(self._tab.run(script))
+
+    def screen(self, width: int, height: int) -> None:
+        """The size of the window, in CSS pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._loop.run_until_complete(self._tab.call("Emulation.setDeviceMetricsOverride", **size))
+
+    def picture(self, path: Path) -> None:
+        """Keep what it looks like, as PNG."""
+        path.write_bytes(self._loop.run_until_complete(self._tab.screenshot()))
+
+    def close(self) -> None:
+        """End the browser."""
+        self._loop.run_until_complete(self._context.__aexit__(None, None, None))
+        self._loop.close()

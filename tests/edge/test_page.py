@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from services.sandbox.server import SandboxServer
-from tests.edge.browser import chromium
+from tests.chromium import chromium
 from tests.edge.conftest import MAILBOX, NUMBER, Rig, mail, text
 
 

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 import msgspec
@@ -158,20 +158,21 @@ def _moment(_context: click.Context, _option: click.Parameter, value: str | None
 
 
 @click.command(name="simulate")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--until", callback=_moment, metavar="T", help="Let the clock run on to T after the last line.")
 @click.option("--view", is_flag=True, help="End with the view of every traveler.")
 @click.option("--explain", is_flag=True, help="End with every traveler's case in plain words.")
-def command(file: BinaryIO, until: datetime | None, view: bool, explain: bool) -> None:
+def command(file: str, until: datetime | None, view: bool, explain: bool) -> None:
     """Run FILE, a file of events or - for standard input, through the whole pipeline, without Kafka."""
     dossier = Dossier() if explain else None
+    source = click.open_file(file, "rb")
     rehearsal = Rehearsal(Settings.load(), dossier)
     views = Views()
     encode = msgspec.json.Encoder().encode
     out = sys.stdout.buffer
     try:
         happenings = itertools.chain(
-            itertools.chain.from_iterable(map(rehearsal.play, read_lines(file))), rehearsal.rest(until)
+            itertools.chain.from_iterable(map(rehearsal.play, read_lines(source))), rehearsal.rest(until)
         )
         for happening in happenings:
             out.write(encode(render(happening)) + b"\n")
@@ -181,7 +182,7 @@ def command(file: BinaryIO, until: datetime | None, view: bool, explain: bool) -
                 note(dossier, happening)
     except LineError as error:
         out.flush()
-        click.echo(f"ttn simulate: {file.name}: {error}", err=True)
+        click.echo(f"ttn simulate: {file}: {error}", err=True)
         sys.exit(2)
     for shown in views:
         out.write(encode({"view": shown}) + b"\n")

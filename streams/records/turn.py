@@ -29,8 +29,9 @@ from streams.records import timing
 from streams.records.card import STALE_AFTER, card
 from streams.records.fold import fold
 from streams.records.log import Entry, effective
+from streams.records.machine import TERMINAL
 from streams.records.news import BOTH, DECIDED, SILENT_AFTER, Tell, news, worth_telling
-from streams.records.picture import APPLICATION, INTEGRITY, Picture, Step
+from streams.records.picture import APPLICATION, INTEGRITY, MEMBERSHIP, Picture, Step
 from streams.records.reminders import Reminder, planned, reminders
 from streams.records.state import Item, Record, Told
 
@@ -262,7 +263,7 @@ class Turn:
             for told in wrong:
                 self._mark_corrected(told)
             step, newest = planned_news[-1]
-            self._supersede(newest)
+            self._supersede(newest, step, picture)
             self._plan(newest, step.identity, trigger)
 
     def _withdraw_untrue(
@@ -284,14 +285,21 @@ class Turn:
         self.tell_traveler(_withdraw(item.news, "superseded"))
         return msgspec.structs.replace(item, status="withdrawn")
 
-    def _supersede(self, newest: News) -> None:
-        """A newer state replaces every older message that has not left (contract 5.5)."""
-        self.state.items = [
-            self._take_back(item)
-            if item.status in ("held", "released") and item.step is not None and item.news.name != newest.name
-            else item
-            for item in self.state.items
-        ]
+    def _supersede(self, newest: News, step: Step | None, picture: Picture) -> None:
+        """A newer state replaces every older message that has not left (contract 5.5).
+
+        Progress of another application replaces nothing that still stands: who applies again must hear all the same
+        that the membership has ended or was suspended, and that a letter waits.
+        """
+        living = {one.identity: one for one in picture.steps}
+        kept = []
+        for item in self.state.items:
+            older = living.get(item.step or "")
+            replaced = item.status in ("held", "released") and item.step is not None and item.news.name != newest.name
+            if replaced and not (step is not None and older is not None and _beside(older, step, newest, picture)):
+                item = self._take_back(item)
+            kept.append(item)
+        self.state.items = kept
 
     def _plan(self, one: News, step: str | None, trigger: Entry | None) -> None:
         state = self.state
@@ -346,7 +354,7 @@ class Turn:
             exempt=True,
             facts=Facts(program=self.program),
         )
-        self._supersede(one)
+        self._supersede(one, None, picture)
         self._plan(one, None, trigger)
 
     def _mark_corrected(self, told: Told) -> None:
@@ -502,3 +510,12 @@ def _last(entries: Iterable[Entry], said: Callable[[Entry], T | None]) -> T | No
         value = said(one)
         newest = newest if value is None else value
     return newest
+
+
+def _beside(older: Step, newer: Step, newest: News, picture: Picture) -> bool:
+    """Whether an older state still stands beside the progress of an application that is not its own."""
+    if newer.axis != APPLICATION or newest.kind in DECIDED:
+        return False
+    if older.axis == MEMBERSHIP:
+        return picture.membership.state == older.after
+    return older.axis == APPLICATION and older.case != newer.case and older.after in TERMINAL

@@ -45,7 +45,7 @@ class Line(Generic[J]):
         if pause > 0:
             return "breaker", pause + random.uniform(0, 5)
         rate = self.pacer.rate(now)
-        earliest = now + self.pacer.wait(now) + self._lanes.ahead(lane) / rate
+        earliest = self.pacer.turn(now, self._lanes.ahead(lane))
         turn = self._slots.turn(name, lane, earliest, now)
         if turn - now > patience:
             self._slots.promise(name, lane, turn, segments / rate)

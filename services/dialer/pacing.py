@@ -59,6 +59,10 @@ class Pacer:
         """Seconds until the next message may leave."""
         return max(0.0, self._next - _BURST - now, self._held_until - now)
 
+    def turn(self, now: float, ahead: int) -> float:
+        """When a message may leave that has so many segments ahead of it here."""
+        return max(now, max(self._next, now, self._held_until) + ahead / self.rate(now) - _BURST, self._held_until)
+
     def spend(self, now: float, segments: int) -> None:
         """A message leaves."""
         self._next = max(self._next, now) + segments / self.rate(now)

@@ -224,7 +224,7 @@ class _Fold:
         return "INITIAL", "no membership was known before"
 
     def _move(self, case: Case, row: Row, canonical: str, event: Entry, moment: datetime) -> None:
-        before, data = case.state, event.data
+        before, data, cancelled = case.state, event.data, None
         case.state = row.to
         if before != row.to:
             case.changedAt, case.changedKnownAt = moment, event.receivedAt
@@ -239,6 +239,7 @@ class _Fold:
             case.appointment, case.site = data.interview.at, data.interview.site
             case.appointmentZone, case.appointmentKnownAt = data.interview.timeZone, event.receivedAt
         elif canonical == "INTERVIEW_OFF":
+            cancelled = (case.appointment, case.appointmentZone, case.site)
             case.appointment = case.site = case.appointmentZone = None
         if row.to != "ACTION_NEEDED":
             case.dueDate = None
@@ -246,6 +247,8 @@ class _Fold:
         if row.to in ENDINGS or row.to == "PRELIM_INELIGIBLE":
             case.decidedAt, case.decidedBy = event.at, event
         self._step(event, name, APPLICATION, before, row.to, moment, case.key)
+        if cancelled is not None:
+            self.picture.steps[-1] = self.picture.steps[-1]._replace(cancelled=cancelled)
         self._consequences(case, canonical, name, event, moment)
 
     def _consequences(self, case: Case, canonical: str, name: str, event: Entry, moment: datetime) -> None:

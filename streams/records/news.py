@@ -17,6 +17,8 @@ EMAIL_ONLY_AFTER: Final = timedelta(days=7)
 SILENT_AFTER: Final = timedelta(days=30)
 """How old news may be when it arrives (contract 5.10)."""
 
+CENTER_LETTER: Final = timedelta(days=30)
+
 STANDING: Final = timedelta(days=3)
 STANDING_ADVERSE: Final = timedelta(days=7)
 """How long a message may wait before it is no news any more; adverse news may have to wait for a working day."""
@@ -63,6 +65,22 @@ DECIDED: Final = frozenset(
     {"APPROVED", "RENEWED", "LETTER_READY", "MEMBERSHIP_CHANGE", "WITHDRAWN", "CLOSED_INCOMPLETE", "REVIEW_DECIDED"}
 )
 """What is held while facts contradict each other (domain 3.4 rule 6)."""
+
+_OF_MEMBERSHIP: Final = frozenset({"EXTENDED", "EXPIRED", "MEMBERSHIP_CHANGE"})
+_OUTCOMES: Final = frozenset({"APPROVED", "RENEWED", "LETTER_READY"})
+
+
+def replaces(newer: str, older: str) -> bool:
+    """Whether news of one kind makes news of another superfluous that has not left yet.
+
+    What happens to the application replaces what happened to it before; an end of the membership and its extension are
+    other news, which only an outcome or another change of the membership replaces.
+    """
+    if older == "MEMBERSHIP_CHANGE":
+        return newer == "MEMBERSHIP_CHANGE"
+    if older in _OF_MEMBERSHIP:
+        return newer in _OF_MEMBERSHIP or newer in _OUTCOMES
+    return newer not in _OF_MEMBERSHIP or (newer == "MEMBERSHIP_CHANGE" and older in _OUTCOMES)
 
 
 def how(step: Step, picture: Picture) -> Tell | None:
@@ -157,6 +175,10 @@ def _facts(step: Step, tell: Tell, case: Case, picture: Picture, zones: tuple[st
     elif tell.kind == "INTERVIEW_BOOKED" and data.interview is not None:
         appointment, zone, site = data.interview.at, data.interview.timeZone, data.interview.site
         fact = f"{appointment.isoformat() if appointment else step.at.isoformat()}|{site or ''}"
+        variant = "changed" if step.before == "INTERVIEW_SCHEDULED" else None
+    elif tell.kind == "INTERVIEW_CANCELLED":
+        appointment, zone, site = step.cancelled or (None, None, None)
+        fact = f"{appointment.isoformat() if appointment else step.at.isoformat()}|{site or ''}"
     elif tell.kind == "LETTER_READY":
         fact = f"{step.after}|{data.letterDate or step.at.isoformat()}"
         _put(dates, "letterDate", data.letterDate)
@@ -169,7 +191,8 @@ def _facts(step: Step, tell: Tell, case: Case, picture: Picture, zones: tuple[st
             variant = "restored" if member.restored else "reinstated"
             _put(dates, "validTo", member.validTo)
         _put(dates, "letterDate", data.letterDate)
-        _put(dates, "replyBy", review.replyBy if step.after == "REVOKED" else None)
+        if variant in ("suspended", "revoked"):
+            _put(dates, "replyBy", review.replyBy or _letter_to_center(program, on))
     elif tell.kind == "EXTENDED":
         fact = str(member.extendedUntil or step.at.isoformat())
         _put(dates, "until", member.extendedUntil)
@@ -181,6 +204,11 @@ def _facts(step: Step, tell: Tell, case: Case, picture: Picture, zones: tuple[st
     return fact, Facts(
         program=program, dates=dates, appointment=appointment, appointmentZone=zone, site=site, variant=variant
     )
+
+
+def _letter_to_center(program: str, day: date) -> date | None:
+    """8 CFR 235.12: a letter to the enrollment center must get there within 30 calendar days."""
+    return None if program == "PRECHECK" else day + CENTER_LETTER
 
 
 def _put(dates: dict[str, date], name: str, day: date | None) -> None:

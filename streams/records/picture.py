@@ -18,7 +18,7 @@ class Step(NamedTuple):
     """One change of one axis. `at` is when it happened, `receivedAt` when the fact behind it came in.
 
     `case` is the application's place in the record. `published` is false for what no traveler could notice. `event` is
-    the canonical event behind it.
+    the canonical event behind it, `cancelled` the time, zone and place of an appointment that it takes away.
     """
 
     cause: str
@@ -34,6 +34,7 @@ class Step(NamedTuple):
     published: bool = True
     clock: bool = False
     event: str | None = None
+    cancelled: tuple[datetime | None, str | None, str | None] | None = None
 
     @property
     def identity(self) -> str:

@@ -152,6 +152,7 @@ def _application(picture: Picture, case: Case, zones: tuple[str, ...], where: st
                 appointment=case.appointment if kind == "INTERVIEW_REMINDER" else None,
                 appointmentZone=case.appointmentZone if kind == "INTERVIEW_REMINDER" else None,
                 site=case.site if kind == "INTERVIEW_REMINDER" else None,
+                variant="reminder" if kind in ("ACTION_NEEDED", "COND_APPROVED") else None,
             ),
             applicationId=case.applicationId,
         )

@@ -30,8 +30,8 @@ from streams.records.card import STALE_AFTER, card
 from streams.records.fold import fold
 from streams.records.log import Entry, effective
 from streams.records.machine import TERMINAL
-from streams.records.news import BOTH, DECIDED, SILENT_AFTER, Tell, news, worth_telling
-from streams.records.picture import APPLICATION, INTEGRITY, MEMBERSHIP, Picture, Step
+from streams.records.news import BOTH, DECIDED, SILENT_AFTER, Tell, news, replaces, worth_telling
+from streams.records.picture import APPLICATION, INTEGRITY, Picture, Step
 from streams.records.reminders import Reminder, planned, reminders
 from streams.records.state import Item, Record, Told
 
@@ -259,12 +259,12 @@ class Turn:
         wrong = self._told_wrong(living, picture, vanished)
         if wrong and not any(one.adverse for _, one in planned_news):
             self._correct(wrong, picture, trigger)
-        elif planned_news:
-            for told in wrong:
-                self._mark_corrected(told)
-            step, newest = planned_news[-1]
-            self._supersede(newest, step, picture)
-            self._plan(newest, step.identity, trigger)
+            return
+        for told in wrong:
+            self._mark_corrected(told)
+        for step, one in planned_news:
+            self._supersede(one, step, living)
+            self._plan(one, step.identity, trigger)
 
     def _withdraw_untrue(
         self, picture: Picture, living: dict[str, Step], planned_news: list[tuple[Step, News]]
@@ -285,18 +285,12 @@ class Turn:
         self.tell_traveler(_withdraw(item.news, "superseded"))
         return msgspec.structs.replace(item, status="withdrawn")
 
-    def _supersede(self, newest: News, step: Step | None, picture: Picture) -> None:
-        """A newer state replaces every older message that has not left (contract 5.5).
-
-        Progress of another application replaces nothing that still stands: who applies again must hear all the same
-        that the membership has ended or was suspended, and that a letter waits.
-        """
-        living = {one.identity: one for one in picture.steps}
+    def _supersede(self, newer: News, step: Step | None, living: dict[str, Step]) -> None:
+        """A newer state replaces the older messages about the same thing that have not left (contract 5.5)."""
         kept = []
         for item in self.state.items:
-            older = living.get(item.step or "")
-            replaced = item.status in ("held", "released") and item.step is not None and item.news.name != newest.name
-            if replaced and not (step is not None and older is not None and _beside(older, step, newest, picture)):
+            waits = item.status in ("held", "released") and item.step is not None and item.news.name != newer.name
+            if waits and replaces(newer.kind, item.news.kind) and not _beside(living.get(item.step or ""), step, newer):
                 item = self._take_back(item)
             kept.append(item)
         self.state.items = kept
@@ -354,7 +348,7 @@ class Turn:
             exempt=True,
             facts=Facts(program=self.program),
         )
-        self._supersede(one, None, picture)
+        self._supersede(one, None, {})
         self._plan(one, None, trigger)
 
     def _mark_corrected(self, told: Told) -> None:
@@ -512,10 +506,8 @@ def _last(entries: Iterable[Entry], said: Callable[[Entry], T | None]) -> T | No
     return newest
 
 
-def _beside(older: Step, newer: Step, newest: News, picture: Picture) -> bool:
-    """Whether an older state still stands beside the progress of an application that is not its own."""
-    if newer.axis != APPLICATION or newest.kind in DECIDED:
+def _beside(older: Step | None, newer: Step | None, news_of_newer: News) -> bool:
+    """Whether the end of an older application still wants to be told: progress of another one does not replace it."""
+    if older is None or newer is None or news_of_newer.kind in DECIDED or older.axis != APPLICATION:
         return False
-    if older.axis == MEMBERSHIP:
-        return picture.membership.state == older.after
-    return older.axis == APPLICATION and older.case != newer.case and older.after in TERMINAL
+    return older.case != newer.case and older.after in TERMINAL

@@ -1,0 +1,93 @@
+"""A new phone number: whom we warn, whom we ask, and what the answer opens (contract 5.3, S-08).
+
+Only numbers matter here: the wording of CONTACT_CHANGED is about a phone. A mailbox that a program reports stays
+unverified and unused, and one that the portal changes is the traveler's own act.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from schemas.internal import Answered, ContactChanged, Facts, News
+from streams import contacts
+from streams.identity import event_id
+from streams.travelers import messages
+from streams.travelers.profile import amend
+from streams.travelers.state import Address, Profile, Stamp
+from streams.travelers.turn import Turn
+from streams.travelers.view import view
+
+NOT_AFTER: Final = timedelta(hours=72)
+"""How long a warning or a question about a number is worth sending."""
+
+
+def reported(turn: Turn, message: ContactChanged) -> None:
+    """A program says that the person has another number: set the old one aside until the new one answers."""
+    number = contacts.phone(message.phone)
+    before = turn.traveler.profile
+    if number is None or before.phone is None or before.phone.address == number:
+        return
+    stamp = Stamp(message.occurredAt, message.causeId)
+    turn.traveler = replace(turn.traveler, profile=amend(before, {"phone": Address(number)}, stamp))
+    changed(turn, before, message.causeId, message.occurredAt, message)
+
+
+def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source: ContactChanged | None = None) -> None:
+    """Warn the old number and the mailbox of a new number; ask the new one, unless it is verified already.
+
+    Asked is only who had agreed to texts; an unverified number gets nothing else.
+    """
+    old, new = before.phone, turn.traveler.profile.phone
+    if new == old or new is None or turn.traveler.deceased or turn.traveler.erased:
+        return
+    moved = old is not None and old.address != new.address
+    if moved and old is not None and old.verified:
+        if before.consentSms is True:
+            news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
+            messages.start(turn, replace(news, channels=("sms",)), to={"sms": old.address})
+        mailbox = turn.traveler.profile.email
+        if mailbox is not None and mailbox.verified:
+            # Even where status mail is not wanted: a warning about the own account is no status.
+            news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
+            messages.start(turn, replace(news, channels=("email",)), to={"email": mailbox.address})
+    asked = old is None or moved
+    if asked and not new.verified and turn.traveler.profile.consentSms is True:
+        news = _news(turn, "OPT_IN_REQUEST", cause, occurred, source)
+        messages.start(turn, replace(news, channels=("sms",)), to={"sms": new.address})
+
+
+def answered(turn: Turn, message: Answered) -> None:
+    """YES or START from the traveler's own unverified number proves it, and is consent."""
+    profile = turn.traveler.profile
+    if message.word not in ("yes", "start") or profile.phone is None or profile.phone.address != message.address:
+        return
+    if profile.phone.verified:
+        return
+    stamp = Stamp(turn.now, "answered")
+    given = {"phone": Address(message.address, verified=True), "consentSms": True}
+    turn.traveler = replace(turn.traveler, profile=amend(profile, given, stamp))
+
+
+def _news(turn: Turn, kind: str, cause: str, occurred: datetime, source: ContactChanged | None) -> News:
+    """A message about the traveler's own contact; it names a program only so that it can name a host."""
+    about = view(turn.traveler, turn.now)
+    first = about.cards[0].program if about.cards else None
+    program = source.program if source is not None else about.headline.program or first
+    return News(
+        record=source.record if source is not None else turn.traveler.id,
+        program=program or "",
+        recordId=source.recordId if source is not None else "",
+        applicationId=None,
+        kind=kind,
+        fact=event_id(cause, kind, turn.traveler.id),
+        causeId=cause,
+        occurredAt=occurred,
+        receivedAt=turn.now,
+        plannedAt=turn.now,
+        releaseAt=turn.now,
+        notAfter=turn.now + NOT_AFTER,
+        channels=(),
+        exempt=True,
+        facts=Facts(program=program),
+    )

@@ -1,0 +1,97 @@
+"""What is said of the person as a whole: profile, death, erasure; and what everything before it leads to in the end."""
+
+import hashlib
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.cloudevents import canonical
+from schemas.internal import Arrived, TravelerChanged
+from schemas.source import ProfileUpdated
+from streams import events
+from streams.grammar import DeadLetter
+from streams.reading import read
+from streams.travelers import contact, messages
+from streams.travelers.people import is_child, of_age, zones
+from streams.travelers.profile import merge
+from streams.travelers.state import Profile, Stamp
+from streams.travelers.turn import Turn
+from streams.travelers.view import next_look, view
+
+
+def arrived(turn: Turn, message: Arrived) -> None:
+    """A profile event: merged in, whatever the order; the same id with another body is a dead letter."""
+    event, data, _, name = read(message.origin)
+    cause = f"{event.source}/{event.id}"
+    digest = hashlib.sha256(event.type.encode() + canonical(event.data)).hexdigest()[:16]
+    known = turn.traveler.events.get(cause)
+    if known is not None:
+        if known != digest:
+            error = "an event of this source and id is known with another body"
+            turn.emit(DeadLetter(message.origin, "travelers", "id-reused", error))
+        return
+    turn.traveler = replace(turn.traveler, events=turn.traveler.events | {cause: digest})
+    turn.cause = event.id
+    if turn.traveler.erased:
+        return
+    if isinstance(data, ProfileUpdated):
+        before = turn.traveler.profile
+        turn.traveler = replace(turn.traveler, profile=merge(before, data, Stamp(event.time, cause)))
+        if not message.backfill:
+            contact.changed(turn, before, event.id, event.time)
+    elif name == "deceased":
+        turn.traveler = replace(turn.traveler, deceased=True)
+        _end_all(turn, "deceased")
+    elif name == "erased":
+        turn.traveler = replace(turn.traveler, profile=Profile(), erased=True)
+        _end_all(turn, "no-address")
+
+
+def settle(turn: Turn) -> None:
+    """After every message and moment: recall what may no longer leave, tell the records, publish the view."""
+    before = turn.before
+    turn.traveler = replace(turn.traveler, zones=zones(turn.traveler))
+    comes = of_age(turn.traveler)
+    waiting = comes is not None and comes > turn.now and is_child(turn.traveler, turn.now)
+    turn.traveler = replace(turn.traveler, adultAt=comes if waiting else None)
+    if turn.traveler.profile != before.profile or before.adultAt != turn.traveler.adultAt:
+        messages.recheck(turn)
+    _tell_records(turn)
+    _publish(turn)
+
+
+def _end_all(turn: Turn, reason: str) -> None:
+    for name in list(turn.traveler.items):
+        messages.cancel(turn, name, reason)
+
+
+def _tell_records(turn: Turn) -> None:
+    before, traveler = turn.before, turn.traveler
+    same = (before.zones, before.deceased, before.erased) == (traveler.zones, traveler.deceased, traveler.erased)
+    for record in sorted(traveler.cards):
+        if same and record in before.cards:
+            continue
+        changed = TravelerChanged(
+            travelerId=traveler.id,
+            zones=traveler.zones,
+            deceased=traveler.deceased,
+            erased=traveler.erased,
+            causeId=turn.cause,
+        )
+        turn.tell("records", record, changed)
+
+
+def _publish(turn: Turn) -> None:
+    """The view, when it is another than the one shown last; a tombstone when there is none any more."""
+    traveler = turn.traveler
+    if traveler.erased or not traveler.cards:
+        if traveler.shown is not None:
+            turn.emit(events.no_status(traveler.id))
+            turn.traveler = replace(traveler, shown=None, lookAt=None)
+        return
+    made = view(traveler, turn.now)
+    digest = hashlib.sha256(msgspec.json.encode(made)).hexdigest()[:32]
+    turn.traveler = replace(traveler, lookAt=next_look(made.cards, turn.now))
+    if digest != traveler.shown:
+        turn.traveler = replace(turn.traveler, shown=digest, shows=traveler.shows + 1)
+        turn.emit(events.status(made, turn.cause or traveler.id, turn.now, str(traveler.shows)))

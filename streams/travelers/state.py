@@ -1,0 +1,152 @@
+"""What the travelers stage remembers: of a traveler, of a program, of a shard of a program's travelers."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from schemas.internal import CardSnapshot, News
+from schemas.outputs import Channel, OverlayView
+
+
+class Stamp(msgspec.Struct, frozen=True, order=True):
+    """When a field of the profile was said, and by which event: the later one wins, whatever the order of arrival."""
+
+    time: datetime
+    event: str
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A phone (E.164) or mailbox (lower case), and whether its owner has proved it."""
+
+    address: str
+    verified: bool = False
+
+
+class Guard(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom a child's messages go to. Named by the profile topic, so verified and consenting (contract 1.2)."""
+
+    phone: str | None = None
+    email: str | None = None
+    language: str | None = None
+
+
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the portal and the staff say of the person. `stamps` by field; `guarded` once a guardian was named."""
+
+    language: str | None = None
+    timeZone: str | None = None
+    state: str | None = None
+    phone: Address | None = None
+    email: Address | None = None
+    consentSms: bool | None = None
+    consentEmail: bool | None = None
+    guardian: Guard | None = None
+    guarded: bool = False
+    minor: bool | None = None
+    dateOfBirth: date | None = None
+    stamps: dict[str, Stamp] = {}
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message on one channel that has not ended.
+
+    `planned` waits for the release by records, `held` for its hour (`due`), `handed` is with the address `key`.
+    `kept`: the news is about a record, which wants to hear of it. `holds` counts the holds told of. `to` is set where
+    the message goes elsewhere than to the present address. `waits`: for a new guardian.
+    """
+
+    news: News
+    channel: Channel
+    phase: Literal["planned", "held", "handed"]
+    due: datetime | None = None
+    key: str | None = None
+    to: str | None = None
+    holds: int = 0
+    round: int = 0
+    kept: bool = True
+    rescue: bool = False
+    waits: bool = False
+
+
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program notice as this traveler knows it."""
+
+    eventId: str
+    occurredAt: datetime
+    overlay: OverlayView
+    told: str | None = None
+
+
+class Traveler(msgspec.Struct, frozen=True, omit_defaults=True, tag="traveler"):
+    """One person: profile, cards by record, the messages under way and what was last shown.
+
+    `gone` holds the version at which a record left; `births` the birth dates of records that joined; `shown` a digest
+    of the published view and `shows` their count; `ended` how often a notification was withdrawn and may come again;
+    `mail` the news whose email exists, by name, while its text message is still open.
+    """
+
+    id: str
+    profile: Profile = Profile()
+    cards: dict[str, CardSnapshot] = {}
+    gone: dict[str, int] = {}
+    births: dict[str, date] = {}
+    items: dict[str, Item] = {}
+    ended: dict[str, int] = {}
+    notices: dict[str, Seen] = {}
+    events: dict[str, str] = {}
+    shown: str | None = None
+    shows: int = 0
+    zones: tuple[str, ...] = ()
+    adultAt: datetime | None = None
+    lookAt: datetime | None = None
+    deceased: bool = False
+    erased: bool = False
+
+
+class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program notice and how far its broadcast came.
+
+    `approvals` by person. `waves` is the number of waves that have left; `next` when the following one leaves.
+    """
+
+    eventId: str
+    occurredAt: datetime
+    receivedAt: datetime
+    overlay: OverlayView
+    digest: str
+    silent: bool = False
+    corrects: str | None = None
+    approvals: dict[str, str] = {}
+    state: Literal["waiting", "telling", "told", "dropped"] = "waiting"
+    waves: int = 0
+    next: datetime | None = None
+    toldAt: datetime | None = None
+    opened: bool = False
+
+
+class Program(msgspec.Struct, frozen=True, omit_defaults=True, tag="program"):
+    """A program's notices by event id, early decisions on notices not seen yet, and which shards have travelers.
+
+    `shards` is a bit field. `decided` are the staff events already handled, newest last.
+    """
+
+    program: str
+    notices: dict[str, Announcement] = {}
+    early: dict[str, tuple[Any, ...]] = {}
+    decided: tuple[str, ...] = ()
+    shards: bytes = b""
+
+
+class Shard(msgspec.Struct, frozen=True, omit_defaults=True, tag="shard"):
+    """Some travelers of a program, and the notices that hold for it now."""
+
+    program: str
+    number: int
+    members: dict[str, bool] = {}
+    current: OverlayView | None = None
+    eventId: str | None = None
+    occurredAt: datetime | None = None
+
+
+State = Traveler | Program | Shard

@@ -1,0 +1,192 @@
+"""What a person says by text: STOP, START, YES, HELP, "wrong person", in every language that we write in.
+
+The law counts any reasonable wording as STOP (47 CFR 64.1200(a)(10)), the provider only single English words; so every
+text is read here too. Compared is the text without case, marks, spaces and signs, so that `S T O P`, `STOP.`, wide
+letters and a missing accent are the same word; a short sentence counts by its phrases. What is not understood is
+never a STOP: it gets HELP.
+"""
+
+import re
+import unicodedata
+from typing import Final, Literal, NamedTuple
+
+Word = Literal["stop", "start", "yes", "help", "wrong-person"]
+
+
+class Heard(NamedTuple):
+    """What was said, and in which language: that of the word, the first of our list where several share it."""
+
+    word: Word
+    language: str
+
+
+_STOP: Final = {
+    "en": """stop stopall unsubscribe cancel end quit optout revoke; opt out; stop all; stop it; stop texting;
+        stop texting me; stop texts; stop messages; stop sending; unsubscribe me; no more; no more texts;
+        no more messages; do not text me; do not text; dont text me; remove me; take me off; leave me alone""",
+    "es": """parar pare paren alto basta cancelar cancele detener detenga baja; darme de baja; dar de baja; no mas;
+        no mas mensajes; no mas textos; no me escriba; no me escriban; dejen de escribir; dejar de recibir; no enviar;
+        no envien mas""",
+    "zh-Hans": "停止 退订 取消 取消订阅 停 不要再发 别再发 不要发短信 不要再发短信",
+    "zh-Hant": "停止 退訂 取消訂閱 停 不要再發 別再發 不要發簡訊 不要再發簡訊",
+    "vi": "dừng; ngừng; ngưng; hủy; hủy bỏ; thôi; dừng lại; ngừng gửi; không gửi nữa; đừng nhắn nữa; hủy đăng ký",
+    "ko": "중지 정지 그만 취소 해지 수신거부 중단; 수신 거부; 그만 보내세요; 보내지 마세요",
+    "tl": "itigil tigil ihinto hinto tumigil kanselahin ayoko; tama na; huwag na; wag na",
+    "ar": "توقف قف أوقف إيقاف الغاء إلغاء كفى; الغاء الاشتراك; إلغاء الاشتراك; لا ترسل; لا ترسلوا",
+    "ht": "rete sispann kanpe anile ase; sispann voye; pa voye; pa ekri m",
+    "fr": "arret arreter arretez stopper annuler desabonner desabonnement fin; plus de messages; ne plus recevoir",
+    "pt-BR": "pare parar sair cancelar chega descadastrar; nao quero mais; nao enviar; nao envie mais",
+    "ru": """стоп хватит отмена отменить отписаться прекратить прекратите отписка; не пишите; не писать;
+        больше не пишите""",
+}
+_START: Final = {
+    "en": "start unstop resume subscribe; opt in; start again; start texts",
+    "es": "iniciar empezar comenzar reanudar inicio alta",
+    "zh-Hans": "开始 恢复 订阅",
+    "zh-Hant": "開始 恢復 訂閱",
+    "vi": "bắt đầu; tiếp tục; đăng ký",
+    "ko": "시작 다시시작 재개 구독",
+    "tl": "simulan magsimula umpisahan",
+    "ar": "ابدأ ابدا بدء استئناف اشتراك",
+    "ht": "komanse kòmanse rekòmanse abòne",
+    "fr": "commencer demarrer reprendre debut",
+    "pt-BR": "iniciar comecar retomar inicio",
+    "ru": "старт начать возобновить подписаться",
+}
+_YES: Final = {
+    "en": "yes y yeah yep; yes please; i agree",
+    "es": "si sí; si por favor; de acuerdo",
+    "zh-Hans": "是 是的 好 好的 同意",
+    "zh-Hant": "是 是的 好 好的 同意",
+    "vi": "có vâng; đồng ý",
+    "ko": "예 네 네네 동의",
+    "tl": "oo opo; sige",
+    "ar": "نعم اجل أجل موافق",
+    "ht": "wi dakò",
+    "fr": "oui; d accord",
+    "pt-BR": "sim",
+    "ru": "да согласен согласна",
+}
+_HELP: Final = {
+    "en": "help info; help me; who is this; what is this",
+    "es": "ayuda auxilio; quien es; informacion",
+    "zh-Hans": "帮助 帮忙 求助",
+    "zh-Hant": "幫助 幫忙 求助 說明",
+    "vi": "giúp; trợ giúp; giúp đỡ; hỗ trợ",
+    "ko": "도움 도움말 도와주세요",
+    "tl": "tulong saklolo",
+    "ar": "مساعدة ساعدني معلومات",
+    "ht": "èd ede; ede m",
+    "fr": "aide; aidez moi",
+    "pt-BR": "ajuda socorro",
+    "ru": "помощь помогите справка",
+}
+_WRONG: Final = {
+    "en": """; wrong person; wrong number; wrong phone; not me; this is not me; this isnt me; not my number; i dont know
+        this person; i do not know this person; you have the wrong number; you have the wrong person""",
+    "es": "equivocado; numero equivocado; persona equivocada; no soy yo; no es mi numero; se equivoco; se equivocaron",
+    "zh-Hans": "打错了 发错了 错号 不是我 号码错误 发错人了",
+    "zh-Hant": "打錯了 發錯了 錯號 不是我 號碼錯誤 發錯人了",
+    "vi": "nhầm số; sai số; nhầm người; sai người; không phải tôi",
+    "ko": "잘못보냈어요 틀린번호; 잘못된 번호; 번호 틀렸어요; 저 아니에요; 다른 사람이에요",
+    "tl": "maling tao; maling numero; hindi ako; mali ang numero",
+    "ar": "رقم خطأ; الرقم خطأ; شخص خطأ; لست انا; لست أنا; رقم خاطئ",
+    "ht": "move nimewo; move moun; se pa mwen; nimewo a pa bon",
+    "fr": "mauvais numero; mauvaise personne; ce n est pas moi; erreur de numero; faux numero",
+    "pt-BR": "numero errado; pessoa errada; nao sou eu; engano",
+    "ru": "ошиблись; не тот номер; не тот человек; это не я; неправильный номер; вы ошиблись",
+}
+
+_ALL: Final[tuple[tuple[Word, dict[str, str]], ...]] = (
+    ("wrong-person", _WRONG),
+    ("stop", _STOP),
+    ("start", _START),
+    ("help", _HELP),
+    ("yes", _YES),
+)
+
+_ORDER: Final = 6
+_LETTER: Final = 12
+"""Words up to which a strong word, or a phrase, counts inside a sentence; a longer text is a letter, not an order."""
+
+_STRONG: Final = frozenset(
+    {"stop", "unsubscribe", "optout", "revoke", "parar", "pare", "basta", "arretez", "стоп", "отписаться", "dung"}
+)
+_NEGATED: Final = frozenset({"dont", "not", "never", "no", "non"})
+_POLITE: Final = frozenset(
+    {
+        "please",
+        "pls",
+        "now",
+        "me",
+        "this",
+        "all",
+        "thanks",
+        "thank",
+        "you",
+        "por",
+        "favor",
+        "gracias",
+        "ya",
+        "svp",
+        "merci",
+        "ok",
+    }
+)
+_SAME_LETTER: Final = str.maketrans({"đ": "d", "ı": "i", "'": None, "\u2019": None, "ة": "ه", "ى": "ي", "\u0640": None})
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text without case, marks and signs. Marks go, since people type them or not."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    letters = "".join(c for c in plain if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", letters.translate(_SAME_LETTER)))
+
+
+def _entries(written: str) -> list[list[str]]:
+    """The entries of a list: up to the first `;` single words, behind it phrases."""
+    singles, *phrases = written.split(";")
+    return [_words(entry) for entry in (*singles.split(), *phrases)]
+
+
+def _index() -> tuple[dict[str, Heard], dict[tuple[str, ...], Heard]]:
+    whole: dict[str, Heard] = {}
+    inside: dict[tuple[str, ...], Heard] = {}
+    for word, languages in _ALL:
+        for language, written in languages.items():
+            for entry in _entries(written):
+                whole.setdefault("".join(entry), Heard(word, language))
+                wide = len(entry) > 1 or (language.startswith("zh") and len(entry[0]) > 1)
+                if word in ("stop", "wrong-person") and wide:
+                    inside.setdefault(tuple(entry), Heard(word, language))
+    return whole, inside
+
+
+_WHOLE, _INSIDE = _index()
+
+
+def hear(text: str) -> Heard | None:
+    """What a text asks of us; None when it is not understood."""
+    words = _words(text)
+    said = "".join(words)
+    if said in _WHOLE:
+        return _WHOLE[said]
+    bare = "".join(word for word in words if word not in _POLITE)
+    if bare in _WHOLE:
+        return _WHOLE[bare]
+    if not words or len(words) > _LETTER:
+        return None
+    for phrase, heard in _INSIDE.items():
+        if _contains(words, said, phrase):
+            return heard
+    strong = next((word for word in words if word in _STRONG), None)
+    if strong is not None and len(words) <= _ORDER and not _NEGATED.intersection(words):
+        return _WHOLE[strong]
+    return None
+
+
+def _contains(words: list[str], said: str, phrase: tuple[str, ...]) -> bool:
+    if len(phrase) == 1:  # a script without spaces
+        return len(said) <= _LETTER and phrase[0] in said
+    size = len(phrase)
+    return any(tuple(words[at : at + size]) == phrase for at in range(len(words) - size + 1))

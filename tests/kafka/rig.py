@@ -203,6 +203,12 @@ class Rig:
         """The worker, or a new one in its place where it has ended itself, as its supervisor would."""
         return worker if worker.running() else self.worker()
 
+    def commands(self, number: int) -> list[tuple[str, bool]]:
+        """The commands that a worker was given to act on, and whether it held its partition then."""
+        file = self.folder / f"commands-{number}"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(name, held == "1") for name, held in (line.split() for line in lines)]
+
     def wipe(self, number: int = 1) -> None:
         """Take a worker's disk away."""
         shutil.rmtree(self.folder / f"stores-{number}", ignore_errors=True)

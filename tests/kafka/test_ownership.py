@@ -75,7 +75,7 @@ def test_a_worker_suspended_beyond_its_session_can_neither_write_nor_act(rig: Ri
     wait_for(lambda: heir.partitions() == set(range(PARTITIONS)) and heir.caught_up(), "the heir owns all", 40)
     rig.feed(rig.hits(1000))
     wait_for(heir.caught_up, "the heir has done all")
-    commands = _commands(rig, 1)
+    commands = rig.commands(1)
     zombie.signal(signal.SIGCONT)
     if step == "after-store":
         # It has nothing left to write for this batch: it may go on as a new member, and must not harm.
@@ -83,21 +83,13 @@ def test_a_worker_suspended_beyond_its_session_can_neither_write_nor_act(rig: Ri
         zombie.end()
     else:
         assert zombie.wait() == 70, zombie.said()[-2000:]
-    acted = _commands(rig, 1)[len(commands) :]
+    acted = rig.commands(1)[len(commands) :]
     assert all(not held for _, held in acted), "it acted on a command after its partition was gone"
     wait_for(lambda: heir.partitions() == set(range(PARTITIONS)) and heir.idle(), "the heir owns all again", 40)
     assert heir.stop() == 0, heir.said()[-2000:]
     verdict = rig.judge(dict.fromkeys(range(PARTITIONS), 2))
     assert verdict, verdict.faults[:20]
     assert verdict.events == 3000
-
-
-def _commands(rig: Rig, number: int) -> list[tuple[str, bool]]:
-    file = rig.folder / f"commands-{number}"
-    if not file.exists():
-        return []
-    lines = [line.split() for line in file.read_text().splitlines()]
-    return [(name, held == "1") for name, held in lines]
 
 
 def test_no_command_is_handed_over_twice(new_rig: Callable[..., Rig]) -> None:
@@ -109,6 +101,6 @@ def test_no_command_is_handed_over_twice(new_rig: Callable[..., Rig]) -> None:
     worker = rig.worker()
     wait_for(worker.idle, "all is done")
     assert worker.stop() == 0
-    names = [name for name, _ in _commands(rig, 1)]
+    names = [name for name, _ in rig.commands(1)]
     assert len(names) == len(set(names))
     assert len(names) > 500

@@ -5,7 +5,7 @@ later decision outranks an earlier one the log is folded again without the earli
 the outranked decision is left behind.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -44,7 +44,7 @@ def fold(entries: Sequence[Entry], program: str, now: datetime, deceased: Entry 
     outranked: frozenset[str] = frozenset()
     while True:
         run = _Fold(program, left)
-        for placed in in_order(one for one in left.events if one.id not in outranked):
+        for placed in in_order(_distinct(one for one in left.events if one.id not in outranked)):
             run.take(placed)
         if run.outranked:
             outranked |= run.outranked
@@ -59,6 +59,24 @@ def fold(entries: Sequence[Entry], program: str, now: datetime, deceased: Entry 
         if not picture.cases:
             _voided(picture, entries, left)
         return picture
+
+
+def _distinct(events: Iterable[Entry]) -> list[Entry]:
+    """One event for each fact: who says the same again under another id says nothing (domain 3.4 rule 3).
+
+    The one with the highest sequence stands for all; among equals the first that came, so that a repeat is no change.
+    """
+    chosen: dict[tuple[object, ...], Entry] = {}
+    for one in events:
+        mark = (one.name, one.at, one.material, one.data.applicationId)
+        other = chosen.get(mark)
+        if other is None or _place(one) > _place(other):
+            chosen[mark] = one
+    return list(chosen.values())
+
+
+def _place(event: Entry) -> int:
+    return -(2**63) - 1 if event.data.sequence is None else event.data.sequence
 
 
 def _voided(picture: Picture, entries: Sequence[Entry], left: Effective) -> None:
@@ -84,7 +102,6 @@ class _Fold:
         self.system = system_of(program)
         self.stands = left.stands
         self.outranked: set[str] = set()
-        self.said: set[tuple[object, ...]] = set()
 
     # ---- time
 
@@ -133,10 +150,6 @@ class _Fold:
     def take(self, placed: Placed) -> None:
         """One event, at its place in the order."""
         event = placed.event
-        mark = (event.name, event.at, event.material, event.data.applicationId)
-        if mark in self.said:
-            return
-        self.said.add(mark)
         self.clock(placed.moment)
         self.picture.asOf = max(self.picture.asOf or event.at, event.at)
         canonical = event.canonical

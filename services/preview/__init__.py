@@ -1,17 +1,33 @@
-"""`ttn preview`: every message in every language on one page, and the files that go to translators and come back."""
+"""`ttn preview`: every message in every language on pages, and the files that go to translators and come back."""
 
+import os
 from pathlib import Path
 
 import click
 
 from services import templates
-from services.preview import translation
-from streams.catalogue import CatalogueError
+from services.preview import pages, po, translation
+from streams.catalogue import Catalogue, CatalogueError
 
 
-@click.group()
-def command() -> None:
-    """Look at every message in every language, and exchange files with translators."""
+@click.group(invoke_without_command=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the pages (default: preview in TTN_DATA_DIR).")
+@click.option("--language", "tags", multiple=True, help="Only this language; may be repeated.")
+@click.option("--in", "root", type=click.Path(exists=True, path_type=Path), help="With the files of this folder.")
+@click.pass_context
+def command(context: click.Context, out: Path | None, tags: tuple[str, ...], root: Path | None) -> None:
+    """Make pages of every message in every language, as a phone and an inbox show it, beside its English."""
+    if context.invoked_subcommand is not None:
+        return
+    folder = out or Path(os.environ.get("TTN_DATA_DIR", ".ttn")) / "preview"
+    try:
+        made = pages.build(Catalogue(templates.load(*([root] if root else []))), tags)
+    except CatalogueError as error:
+        raise click.ClickException(str(error)) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in made.items():
+        (folder / name).write_text(page, encoding="utf-8")
+    click.echo(f"{len(made)} pages; open {folder / 'index.html'}")
 
 
 @command.command()
@@ -37,3 +53,33 @@ def check(context: click.Context, languages: tuple[str, ...], root: Path | None)
         click.echo(problem)
     click.echo(f"{len(problems)} problems" if problems else "All files can go out.")
     context.exit(1 if problems else 0)
+
+
+@command.command()
+@click.argument("language")
+@click.argument("file", type=click.File("w", encoding="utf-8"))
+def export(language: str, file: click.utils.LazyFile) -> None:
+    """Write LANGUAGE beside English to a PO FILE (- for standard output)."""
+    try:
+        file.write(translation.export(language, templates.load()))
+    except CatalogueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@command.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.option("--in", "root", type=click.Path(path_type=Path), default=templates.ROOT, help="Folder of languages.")
+@click.option("--state", type=click.Choice(["draft", "reviewed", "approved"]), help="State of every message of FILE.")
+def take(file: click.utils.LazyFile, root: Path, state: str | None) -> None:
+    """Take a translated PO FILE in. A changed message is a draft unless --state says otherwise."""
+    try:
+        sources = templates.load()
+        made = translation.take(file.read(), sources, state)
+        Catalogue({**sources, **made})
+    except (CatalogueError, po.PoError) as error:
+        raise click.ClickException(str(error)) from None
+    for path, text in made.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+        click.echo(path)
+    click.echo(f"{len(made)} files changed")

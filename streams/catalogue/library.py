@@ -79,7 +79,7 @@ class Library:
             self._belongs(path)
         rules = {tag: Rules(table.banned, self.languages[ENGLISH].banned) for tag, table in self.languages.items()}
         for tag, table in self.languages.items():
-            _check_frame(f"{tag}/language.toml", table, rules[tag])
+            check_frame(f"{tag}/language.toml", table, rules[tag])
         for (tag, _), file in self.files.items():
             check_file(file, self.english(file), self.languages[tag], rules[tag])
 
@@ -132,7 +132,7 @@ def check_file(file: File, english: File, language: Language, rules: Rules) -> N
             raise CatalogueError(file.path, offence)
 
 
-def _check_frame(path: str, language: Language, rules: Rules) -> None:
+def check_frame(path: str, language: Language, rules: Rules) -> None:
     """The lines around every email obey the same rules, and know no more than the program and its address."""
     for name, line in msgspec.structs.asdict(language.email).items():
         wording = Wording("means", (), line, wordings.placeholders(line))
@@ -206,6 +206,13 @@ def _check_words(file: File, language: Language, kind: Front) -> None:
             line = wordings.fill(wording.text, {**longest, **names})
             if len(line) > SUBJECT_LETTERS:
                 raise CatalogueError(file.path, f"{wording.header}: {len(line)} letters, 60 allowed: {line}")
+
+
+def dearest(wording: Wording, language: Language) -> sms.Size:
+    """The size of a text wording with the longest program, address, date and time that it can meet."""
+    _, longest = extremes(language)
+    sizes = [sms.size(wordings.fill(wording.text, {**longest, **names})) for names in _names(wording)]
+    return max(sizes, key=lambda size: (size.segments, size.units))
 
 
 def _check_size(file: File, language: Language, wording: Wording, known: dict[str, str]) -> None:

@@ -6,9 +6,9 @@ the place of its type in the process, then by id. Never by arrival.
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -122,6 +122,18 @@ def mask(number: str | None) -> str | None:
 def rank(event: Entry) -> int:
     """The place of an event's type in the process, for events of the same moment."""
     return _RANKS.get(event.canonical or "", len(_RANKS))
+
+
+T = TypeVar("T")
+
+
+def newest(entries: Iterable[Entry], said: Callable[[Entry], T | None]) -> T | None:
+    """The newest of what the events say, by their own time."""
+    found: T | None = None
+    for one in sorted(entries, key=lambda one: (one.at, one.id)):
+        value = said(one)
+        found = found if value is None else value
+    return found
 
 
 class Placed(NamedTuple):

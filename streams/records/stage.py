@@ -25,7 +25,11 @@ from streams.identity import Identity, event_id
 from streams.policy import Policy
 from streams.reading import Reading, read, record_key
 from streams.records.log import LIMIT, Entry, entry
+from streams.records.outcomes import outcome
+from streams.records.ownership import move
+from streams.records.settle import settle
 from streams.records.state import Record, Told
+from streams.records.telling import take_back_all
 from streams.records.turn import Turn
 
 _entries = msgspec.msgpack.Decoder(list[Entry])
@@ -57,7 +61,7 @@ class Records:
     def wake(self, state: Record, now: datetime) -> tuple[Record, Sequence[Output]]:
         """The record after what the clock alone does to it."""
         turn = Turn(state.key, state, now, self._identity, self._policy)
-        turn.settle(None)
+        settle(turn, None)
         return turn.state, turn.out
 
     def receive(self, state: Record, message: RecordsMessage, now: datetime) -> tuple[Record, Sequence[Output]]:
@@ -73,8 +77,8 @@ class Records:
             case TravelerChanged():
                 self._traveler_changed(turn, message)
             case Outcome():
-                if turn.outcome(message):
-                    turn.settle(None)
+                if outcome(turn, message):
+                    settle(turn, None)
             case _:
                 assert_never(message)
         return turn.state, turn.out
@@ -103,7 +107,7 @@ class Records:
         state.entries.append(new)
         self._contact(turn, reading, message)
         asked = state.asked
-        turn.settle(new)
+        settle(turn, new)
         if state.asked != asked:
             state.askedBy = message.origin
         if reading.name == "record.merged" and isinstance(reading.data, SourceData):
@@ -171,13 +175,13 @@ class Records:
             for item, reason in list(state.work.items()):
                 if reason == "identity conflict":
                     turn.close_work(item, None)
-            turn.move(message.travelerId)
+            move(turn, message.travelerId)
         else:
             self._refused(turn, message)
         state.asked = state.askedBy = None
         if message.deceased and state.deceased is None and message.accepted:
             self._die(turn, message.eventId)
-        turn.settle(state.entries[-1])
+        settle(turn, state.entries[-1])
 
     def _refused(self, turn: Turn, message: Joined) -> None:
         """The traveler was born on another day: one person's letter must not reach another (domain 3.5)."""
@@ -198,7 +202,7 @@ class Records:
         state.zones = message.zones
         if message.deceased and state.deceased is None:
             self._die(turn, message.causeId or "")
-        turn.settle(None)
+        settle(turn, None)
 
     @staticmethod
     def _die(turn: Turn, cause: str) -> None:
@@ -240,7 +244,7 @@ class Records:
         for one in state.waiting:
             if isinstance(one, Arrived):
                 turn.out.append(ToStage("records", target, one))
-        turn.take_back_all()
+        take_back_all(turn)
         if state.owner is not None:
             state.version += 1
             turn.tell_traveler(CardGone(record=turn.key, version=state.version))
@@ -255,4 +259,4 @@ class Records:
             return
         state.entries += new
         state.told += _told.decode(message.told)
-        turn.settle(new[-1])
+        settle(turn, new[-1])

@@ -1,0 +1,55 @@
+"""What came of a message: told, ended, or handed back by the old traveler of a record that moved."""
+
+import msgspec
+
+from schemas.internal import Outcome, Plan
+from streams import events
+from streams.records import timing
+from streams.records.state import Item, Told
+from streams.records.turn import Turn
+
+
+def outcome(turn: Turn, message: Outcome) -> bool:
+    """Note how far a message came; whether the record must be looked at again."""
+    state = turn.state
+    name = (message.applicationId, message.kind, message.fact)
+    item = next(
+        (one for one in state.items if one.news.name_in_record == name and message.channel in one.open),
+        None,
+    )
+    again = False
+    if message.state == "accepted":
+        state.told.append(
+            Told(
+                notificationId=message.notificationId,
+                kind=message.kind,
+                fact=message.fact,
+                applicationId=message.applicationId,
+                channel=message.channel,
+                at=message.at,
+                cause=item.news.causeId if item else "",
+                step=item.step if item else None,
+            )
+        )
+        again = item is None or item.status == "withdrawn"
+    timing.outcome(turn, message, item)
+    if item is None or message.state not in events.FINAL:
+        return again
+    moved = item.status == "moving" and message.state == "superseded"
+    left = tuple(channel for channel in item.open if channel != message.channel)
+    changed = msgspec.structs.replace(item, open=left)
+    if moved:
+        changed = msgspec.structs.replace(changed, back=(*item.back, message.channel))
+    state.items = [changed if one is item else one for one in state.items if one is not item or left or moved]
+    if moved and not left:
+        _issue_again(turn, changed)
+        return True
+    return again
+
+
+def _issue_again(turn: Turn, item: Item) -> None:
+    """The old traveler has let go: tell the new one."""
+    turn.state.items = [one for one in turn.state.items if one is not item]
+    one = msgspec.structs.replace(item.news, channels=item.back, plannedAt=turn.now)
+    turn.state.items.append(Item(news=one, status="held", step=item.step, open=item.back))
+    turn.tell_traveler(Plan(news=one))

@@ -1,0 +1,38 @@
+"""The card on its way to the traveler: a new version whenever it says something else."""
+
+import hashlib
+
+import msgspec
+
+from schemas.internal import CardSnapshot
+from streams.records.card import STALE_AFTER, card
+from streams.records.log import Entry, newest
+from streams.records.picture import Picture
+from streams.records.turn import Turn
+
+
+def show(turn: Turn, picture: Picture, trigger: Entry | None) -> None:
+    state = turn.state
+    view = card(picture, turn.reference, turn.now)
+    stale_at = view.asOf + STALE_AFTER
+    state.staleAt = None if view.stale else stale_at
+    snapshot = CardSnapshot(
+        record=turn.key,
+        version=state.version + 1,
+        card=view,
+        birthDate=newest(state.entries, lambda one: one.birthDate),
+        language=newest(state.entries, lambda one: one.language),
+        timeZone=newest(state.entries, lambda one: one.timeZone),
+        state=newest(state.entries, lambda one: one.state),
+        minor=newest(state.entries, lambda one: one.data.minor),
+        sourceHasPhone=any(one.hasPhone for one in state.entries),
+        sourceHasEmail=any(one.hasEmail for one in state.entries),
+        causeId=trigger.id if trigger else None,
+    )
+    said = msgspec.msgpack.encode(msgspec.structs.replace(snapshot, version=0, causeId=None))
+    digest = hashlib.sha256(said).hexdigest()[:32]
+    if digest == state.card:
+        return
+    state.card = digest
+    state.version += 1
+    turn.tell_traveler(snapshot)

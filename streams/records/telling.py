@@ -1,0 +1,214 @@
+"""The news of a record on its way: planned, held, released, replaced, taken back, corrected."""
+
+from datetime import datetime
+
+import msgspec
+
+from schemas.internal import Facts, News, Plan, Release, Withdraw
+from streams.identity import event_id
+from streams.records import timing
+from streams.records.log import Entry
+from streams.records.machine import TERMINAL
+from streams.records.news import BOTH, DECIDED, SILENT_AFTER, Tell, news, replaces, worth_telling
+from streams.records.picture import APPLICATION, Picture, Step
+from streams.records.reminders import Reminder, planned, reminders
+from streams.records.state import Item, Told
+from streams.records.turn import Turn
+
+
+def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None) -> None:
+    """Plan the news of the steps that are new, and take back or correct what is not so any more."""
+    state = turn.state
+    living = {step.identity: step for step in picture.steps}
+    waiting = [living[one] for one in state.deferred if one in living]
+    fresh_tells = worth_telling([*waiting, *(step for step in fresh if not step.backfill)], picture)
+    state.deferred = []
+    tells: list[tuple[Step, Tell]] = []
+    for step, how in fresh_tells:
+        if picture.conflicts and how.kind in DECIDED:
+            state.deferred.append(step.identity)
+        else:
+            tells.append((step, how))
+    planned_news = [
+        (step, news(turn.key, step, how, picture, turn.now, state.zones, turn.policy)) for step, how in tells
+    ]
+    _withdraw_untrue(turn, picture, living, planned_news)
+    wrong = _told_wrong(turn, living, picture)
+    if wrong and not any(one.adverse for _, one in planned_news):
+        _correct(turn, wrong, trigger)
+        return
+    for told in wrong:
+        _mark_corrected(turn, told)
+    for step, one in planned_news:
+        _supersede(turn, one, step, living)
+        _plan(turn, one, step.identity, trigger)
+
+
+def release(turn: Turn, picture: Picture) -> None:
+    """End the holds whose time has come."""
+    kept = []
+    for item in turn.state.items:
+        if item.status == "held" and item.news.releaseAt <= turn.now and not frozen(item, picture):
+            one = item.news
+            turn.tell_traveler(
+                Release(record=one.record, applicationId=one.applicationId, kind=one.kind, fact=one.fact)
+            )
+            item = msgspec.structs.replace(item, status="released")
+        kept.append(item)
+    turn.state.items = kept
+
+
+def remind(turn: Turn, picture: Picture) -> datetime | None:
+    """Plan the reminders that fell due, take back those that are untrue by now; when the next falls due."""
+    state = turn.state
+    if state.deceased is not None:
+        return None
+    possible = reminders(picture, state.zones)
+    names = {(one.applicationId, one.kind, one.fact) for one in possible}
+    state.items = [
+        _take_back(turn, item)
+        if item.step is None
+        and item.news.kind != "CORRECTION"
+        and item.status in ("held", "released")
+        and item.news.name_in_record not in names
+        else item
+        for item in state.items
+    ]
+    upcoming: list[datetime] = []
+    for one in possible:
+        if one.name in state.reminded:
+            continue
+        if one.moment > turn.now:
+            upcoming.append(one.moment)
+            continue
+        state.reminded.append(one.name)
+        if not _too_many(turn, one):
+            _plan(turn, planned(one, turn.key, turn.now), None, None)
+    return min(upcoming, default=None)
+
+
+def take_back_all(turn: Turn) -> None:
+    """Take back whatever has not left."""
+    turn.state.items = [
+        _take_back(turn, item) if item.status in ("held", "released") else item for item in turn.state.items
+    ]
+
+
+def frozen(item: Item, picture: Picture) -> bool:
+    """Whether news waits because facts contradict each other (domain 3.4 rule 6)."""
+    return bool(picture.conflicts) and item.news.kind in DECIDED
+
+
+def _withdraw_untrue(
+    turn: Turn, picture: Picture, living: dict[str, Step], planned_news: list[tuple[Step, News]]
+) -> None:
+    """Take back what has not left and is not so any more; a step with the same fact keeps its news."""
+    state, kept = turn.state, []
+    same = {one.name: step.identity for step, one in planned_news}
+    for item in state.items:
+        gone = item.step is not None and item.step not in living and item.status in ("held", "released")
+        if gone and item.news.name in same:
+            item = msgspec.structs.replace(item, step=same[item.news.name])
+        elif gone and not frozen(item, picture):
+            item = _take_back(turn, item)
+        kept.append(item)
+    state.items = kept
+
+
+def _take_back(turn: Turn, item: Item) -> Item:
+    turn.tell_traveler(withdraw(item.news, "superseded"))
+    return msgspec.structs.replace(item, status="withdrawn")
+
+
+def _supersede(turn: Turn, newer: News, step: Step | None, living: dict[str, Step]) -> None:
+    """A newer state replaces the older messages about the same thing that have not left (contract 5.5)."""
+    kept = []
+    for item in turn.state.items:
+        waits = item.status in ("held", "released") and item.step is not None and item.news.name != newer.name
+        if waits and replaces(newer.kind, item.news.kind) and not _beside(living.get(item.step or ""), step, newer):
+            item = _take_back(turn, item)
+        kept.append(item)
+    turn.state.items = kept
+
+
+def _plan(turn: Turn, one: News, step: str | None, trigger: Entry | None) -> None:
+    state = turn.state
+    if any(item.news.name == one.name and item.status in ("held", "released") for item in state.items):
+        return
+    if any((told.applicationId, told.kind, told.fact) == one.name_in_record for told in state.told):
+        return
+    state.items.append(Item(news=one, status="held", step=step, open=one.channels))
+    turn.tell_traveler(Plan(news=one))
+    if one.receivedAt - one.occurredAt > SILENT_AFTER and step is not None:
+        item = event_id(turn.key, "late adverse news", one.causeId)
+        if item not in state.work:
+            turn.open_work(item, "late adverse news", trigger)
+
+
+def _told_wrong(turn: Turn, living: dict[str, Step], picture: Picture) -> list[Told]:
+    """The last thing that the traveler was told, where a correction took its fact away."""
+    state = turn.state
+    told = [one for one in state.told if one.step is not None]
+    if not told or picture.conflicts:
+        return []
+    last = max(told, key=lambda one: one.at)
+    if last.corrected or last.step in living:
+        return []
+    for step, tell in worth_telling(picture.steps, picture):
+        again = news(turn.key, step, tell, picture, turn.now, state.zones, turn.policy)
+        if again.name_in_record == (last.applicationId, last.kind, last.fact):
+            return []
+    return [one for one in told if one.step == last.step]
+
+
+def _correct(turn: Turn, wrong: list[Told], trigger: Entry | None) -> None:
+    """Say that the last message was wrong: the same channel, and email (domain 3.9)."""
+    last = wrong[-1]
+    for told in wrong:
+        _mark_corrected(turn, told)
+    if trigger is None:
+        return
+    channels = BOTH if any(one.channel == "sms" for one in wrong) else BOTH[1:]
+    one = News(
+        record=turn.key,
+        program=turn.program,
+        recordId=turn.reference,
+        applicationId=last.applicationId,
+        kind="CORRECTION",
+        fact=f"{last.notificationId}|{trigger.id}",
+        causeId=trigger.id,
+        occurredAt=trigger.at,
+        receivedAt=trigger.receivedAt,
+        plannedAt=turn.now,
+        releaseAt=turn.now,
+        notAfter=turn.now + SILENT_AFTER / 10,
+        channels=channels,
+        exempt=True,
+        facts=Facts(program=turn.program),
+    )
+    _supersede(turn, one, None, {})
+    _plan(turn, one, None, trigger)
+
+
+def _mark_corrected(turn: Turn, told: Told) -> None:
+    turn.state.told = [msgspec.structs.replace(one, corrected=True) if one is told else one for one in turn.state.told]
+    timing.corrected(turn, told)
+
+
+def _too_many(turn: Turn, one: Reminder) -> bool:
+    """Long silence is broken three times for one application, not more (domain 3.9)."""
+    if one.kind != "STILL_IN_REVIEW":
+        return False
+    prefix = f"{one.applicationId or ''}|STILL_IN_REVIEW|"
+    return sum(name.startswith(prefix) for name in turn.state.reminded) > 3
+
+
+def withdraw(one: News, reason: str) -> Withdraw:
+    return Withdraw(record=one.record, applicationId=one.applicationId, kind=one.kind, fact=one.fact, reason=reason)
+
+
+def _beside(older: Step | None, newer: Step | None, news_of_newer: News) -> bool:
+    """Whether the end of an older application still wants to be told: progress of another one does not replace it."""
+    if older is None or newer is None or news_of_newer.kind in DECIDED or older.axis != APPLICATION:
+        return False
+    return older.case != newer.case and older.after in TERMINAL

@@ -92,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     doubt_hold: float
     receipt_poll: float
     sender_rate: float
+    daily_segments: int | None
     doubt_policy: DoubtPolicy
     clock: ClockKind
 
@@ -120,6 +121,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             doubt_hold=read.number("TTN_DOUBT_HOLD", 120.0, 0.0, 86_400.0),
             receipt_poll=read.number("TTN_RECEIPT_POLL", 120.0, 0.1, 86_400.0),
             sender_rate=read.number("TTN_SENDER_RATE", 3.0, 0.01, 100_000.0),
+            daily_segments=read.whole("TTN_DAILY_SEGMENTS", 0, 0, 100_000_000) or None,
             doubt_policy=read.choice("TTN_DOUBT_POLICY", "resolve", DoubtPolicy),
             clock=read.choice("TTN_CLOCK", "wall", ClockKind),
         )

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Mail, Text
-from services import endpoints, logs
+from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Text
+from services import logs
 from services.attempt import Answer, Attempt
 from services.clock import Clock
-from services.dialer import lookups, measures
+from services.dialer import measures
+from services.dialer.dailycap import DailyCap
 from services.dialer.lease import Lease, seconds_left
 from services.dialer.line import Line
+from services.dialer.providers import Providers
 from services.failpoints import Failpoints
-from services.mail import Mailer
 from services.settings import Settings
-from services.twilio import Twilio
 
 Report = Callable[[str, AddressesMessage], Awaitable[None]]
 
@@ -70,6 +70,7 @@ class Dialer:
             "sms": Line(rate, min(32, connections), connections),
             "email": Line(_UNPACED, _MAILS, _MAILS),
         }
+        self._cap = None if settings.daily_segments is None else DailyCap(settings.daily_segments)
         self._changed = {channel: asyncio.Event() for channel in self._lines}
         self._asking = asyncio.Semaphore(_LOOKUPS)
         self._loops: list[asyncio.Task[None]] = []
@@ -79,15 +80,7 @@ class Dialer:
 
     async def start(self) -> None:
         """Get ready to dial. Raises SettingsError where there is no provider."""
-        self._twilio = Twilio(
-            self._settings.twilio,
-            endpoints.twilio_url(self._settings),
-            self._settings.send_timeout,
-            self._connections + _LOOKUPS,
-        )
-        self._mailer = Mailer(
-            endpoints.smtp_url(self._settings), self._settings.smtp_password_file, self._settings.sender_email
-        )
+        self._providers = Providers(self._settings, self._connections + _LOOKUPS)
         self._loops = [asyncio.create_task(self._run(channel)) for channel in self._lines]
         for loop in self._loops:
             loop.add_done_callback(self._ended)
@@ -105,12 +98,14 @@ class Dialer:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._mailer.close()
-        await self._twilio.close()
+        await self._providers.close()
 
     def share(self, owned: int) -> None:
         """This process has so many of the partitions, and so much of the sender's rate."""
-        self._lines["sms"].pacer.share = owned / self._settings.partitions
+        part = owned / self._settings.partitions
+        self._lines["sms"].pacer.share = part
+        if self._cap is not None:
+            self._cap.share = part
 
     @property
     def open(self) -> int:
@@ -141,6 +136,11 @@ class Dialer:
         if reason is not None:
             self._spawn(self._turn_back(job, reason, _COME_BACK))
             return
+        if self._cap is not None and command.channel == "sms":
+            tomorrow = self._cap.wait(command.lane, job.segments, self._clock.now())
+            if tomorrow is not None:
+                self._spawn(self._turn_back(job, "daily-cap", tomorrow))
+                return
         patience = 0.0 if self._stepped else self._time_left(job) - self._margin
         refusal = self._lines[command.channel].offer(
             job,
@@ -203,38 +203,19 @@ class Dialer:
             await self._turn_back(job, reason or "breaker", _COME_BACK)
             return
         measures.REQUESTS.labels(claim.channel, answer.result).inc()
+        if self._cap is not None and claim.channel == "sms" and answer.result in ("accepted", "doubt"):
+            self._cap.spend(job.segments, self._clock.now())
         self._failpoints.reach("before-result")
         await self._finish(claim, answer)
         self._failpoints.reach("after-result")
 
     async def _request(self, job: _Job) -> Answer:
-        claim = job.claim
-        attempt = Attempt(lambda: self._why_not(job), self._failpoints)
-        within = min(self._settings.send_timeout, max(self._time_left(job), 0.1))
-        began = time.monotonic()
-        try:
-            if isinstance(claim.message, Mail):
-                return await self._mailer.send(
-                    attempt,
-                    to=claim.to,
-                    token=claim.token,
-                    mail=claim.message,
-                    within=within,
-                    late=lambda answer: self._spawn(self._say(claim, answer)),
-                )
-            return await self._twilio.create(
-                attempt,
-                to=claim.to,
-                body=claim.message.body,
-                validity=min(max(claim.validity, 1), 36_000),
-                callback=f"{self._settings.public_url}/twilio/status/{claim.token}#rc=5&rp=all",
-                within=within,
-            )
-        except asyncio.CancelledError:
-            # Only `stop` cancels; the result must still be told.
-            return attempt.broken()
-        finally:
-            measures.SECONDS.labels(claim.channel).observe(time.monotonic() - began)
+        return await self._providers.send(
+            job.claim,
+            Attempt(lambda: self._why_not(job), self._failpoints),
+            min(self._settings.send_timeout, max(self._time_left(job), 0.1)),
+            lambda answer: self._spawn(self._say(job.claim, answer)),
+        )
 
     async def _turn_back(self, job: _Job, reason: str, seconds: float | None) -> None:
         measures.TURNED_BACK.labels(reason).inc()
@@ -273,7 +254,7 @@ class Dialer:
         try:
             async with self._asking:
                 if lease.held() and not self._stopping:
-                    await self._report(lookup.key, await lookups.answer(self._twilio, lookup, self._clock.now()))
+                    await self._report(lookup.key, await self._providers.ask(lookup, self._clock.now()))
         finally:
             self._count(-1)
 

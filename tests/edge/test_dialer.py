@@ -148,6 +148,22 @@ async def test_claims_beyond_the_pace_come_back_with_the_moment_of_their_turn(
         await rig.dialer.stop()
 
 
+async def test_a_full_day_turns_status_back_to_tomorrow_and_lets_deadlines_through(
+    settings: Settings, sandbox: SandboxServer
+) -> None:
+    rig = Rig(msgspec.structs.replace(settings, daily_segments=2), sandbox)
+    await rig.start()
+    try:
+        assert (await rig.dialled(text(to="+13125550100"))).result == "accepted"
+        back = await rig.dialled(text(to="+13125550101"))
+        assert (back.result, back.code) == ("not-sent", "daily-cap")
+        assert 0 < (back.retryAfter or 0) <= 25 * 3600
+        assert (await rig.dialled(text(to="+13125550102", lane=1))).result == "accepted"
+        assert (await rig.dialled(text(to="+13125550103", lane=1))).code == "daily-cap"
+    finally:
+        await rig.dialer.stop()
+
+
 async def test_the_list_proves_a_text_by_number_body_and_time(rig: Rig) -> None:
     began = datetime.now(UTC)
     claim = text()
@@ -283,7 +299,7 @@ async def test_a_mail_sent_again_after_doubt_is_the_same_letter_to_its_reader(ri
 
 async def test_a_relay_that_closed_an_idle_connection_costs_no_message(rig: Rig) -> None:
     assert (await rig.dialled(mail())).result == "accepted"
-    mailer: Any = rig.dialer._mailer
+    mailer: Any = rig.dialer._providers._mailer
     for _, relay in mailer._idle:
         relay.transport.abort()
         await asyncio.sleep(0.05)

@@ -1,5 +1,6 @@
 """How fast, in which order and when not at all: the dialer's rules as arithmetic on a clock of the test's own."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.attempt import Answer
 from services.dialer.breaker import Breaker, Window
+from services.dialer.dailycap import DailyCap
 from services.dialer.line import Line
 from services.dialer.pacing import Lanes, Pacer
 
@@ -180,3 +182,22 @@ def test_while_the_circuit_is_open_claims_come_back_when_it_will_be_tried() -> N
     assert isinstance(refused, tuple)
     assert refused[0] == "breaker"
     assert 20.0 <= refused[1] <= 25.0
+
+
+def test_the_last_fifth_of_the_day_is_for_deadlines_and_the_day_ends_at_midnight_pacific() -> None:
+    cap = DailyCap(100)
+    noon = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
+    cap.spend(80, noon)
+    assert cap.wait(2, 1, noon) == 12 * 3600
+    assert cap.wait(1, 20, noon) is None
+    assert cap.wait(1, 21, noon) == 12 * 3600
+    cap.share = 0.5
+    assert cap.wait(0, 1, noon) == 12 * 3600
+    assert cap.wait(2, 40, noon + timedelta(hours=13)) is None
+
+
+def test_midnight_is_right_on_the_day_the_clocks_change() -> None:
+    cap = DailyCap(1)
+    morning = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
+    cap.spend(1, morning)
+    assert cap.wait(0, 1, morning) == 24 * 3600

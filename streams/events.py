@@ -32,6 +32,7 @@ NotificationState = Literal[
     "superseded",
     "parked",
 ]
+WorkAction = Literal["opened", "closed"]
 FINAL: Final = frozenset({"delivered", "failed", "unconfirmed", "suppressed", "expired", "superseded", "parked"})
 """The states in which a notification ends (contract 1.5)."""
 
@@ -129,7 +130,7 @@ def no_suppression(address: str) -> Publish:
     return Publish(topics.SUPPRESSIONS, address, None)
 
 
-def work(action: Literal["opened", "closed"], item: WorkItem, key: str, cause: str, at: datetime) -> Publish:
+def work(action: WorkAction, item: WorkItem, key: str, cause: str, at: datetime) -> Publish:
     """Something that a person must look at, or no longer must; `key` is the record or traveler that it is about."""
     event = _event(name="work", kind=f"work.{action}", cause=cause, step=item.itemId, subject=key, at=at, data=item)
     return Publish(topics.WORK, key, event)

@@ -17,7 +17,7 @@ DELIVERY: Final = timedelta(seconds=3)
 """From acceptance to the receipt (contract 2.1)."""
 
 OUTCOMES: Final = "delivered, undelivered:CODE, reject:CODE, timeout-accepted, timeout-lost"
-_OUTCOME: Final = re.compile(r"delivered|undelivered:\w{1,16}|reject:\w{1,16}|timeout-accepted|timeout-lost")
+_OUTCOME: Final = re.compile(r"delivered|undelivered:[\w.]{1,16}|reject:[\w.]{1,16}|timeout-accepted|timeout-lost")
 _MEMORY: Final = timedelta(days=1)
 
 

@@ -178,6 +178,9 @@ def _plan(
     )
     turn.put(name, item)
     _say(turn, name, "planned")
+    if (reason := "deceased" if turn.traveler.deceased else news.withheld.get(channel)) is not None:
+        _end(turn, name, "suppressed", reason)
+        return None
     if news.releaseAt > turn.now:
         _say_held(turn, name, news.releaseAt, "debounce")
     return name

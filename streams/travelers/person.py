@@ -6,14 +6,14 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.cloudevents import canonical
-from schemas.internal import Arrived, TravelerChanged
+from schemas.internal import Arrived, SourceGuardian, TravelerChanged
 from schemas.source import ProfileUpdated
 from streams import events
 from streams.grammar import DeadLetter
 from streams.reading import read
-from streams.travelers import contact, messages
+from streams.travelers import contact, messages, notices
 from streams.travelers.people import is_child, of_age, zones
-from streams.travelers.profile import merge
+from streams.travelers.profile import amend, merge
 from streams.travelers.state import Profile, Stamp
 from streams.travelers.turn import Turn
 from streams.travelers.view import next_look, view
@@ -47,6 +47,13 @@ def arrived(turn: Turn, message: Arrived) -> None:
         _end_all(turn, "no-address")
 
 
+def source_guardian(turn: Turn, message: SourceGuardian) -> None:
+    """A program says who acts for the child. That nobody does any more counts; whom it names is unverified."""
+    if message.guardian is None and not turn.traveler.erased:
+        stamp = Stamp(message.occurredAt, message.causeId)
+        turn.traveler = replace(turn.traveler, profile=amend(turn.traveler.profile, {"guardian": None}, stamp))
+
+
 def settle(turn: Turn) -> None:
     """After every message and moment: recall what may no longer leave, tell the records, publish the view."""
     before = turn.before
@@ -56,6 +63,7 @@ def settle(turn: Turn) -> None:
     turn.traveler = replace(turn.traveler, adultAt=comes if waiting else None)
     if turn.traveler.profile != before.profile or before.adultAt != turn.traveler.adultAt:
         messages.recheck(turn)
+    notices.enroll(turn)
     _tell_records(turn)
     _publish(turn)
 

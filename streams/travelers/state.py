@@ -1,11 +1,11 @@
 """What the travelers stage remembers: of a traveler, of a program, of a shard of a program's travelers."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from schemas.internal import CardSnapshot, News
+from schemas.internal import CardSnapshot, News, Notice
 from schemas.outputs import Channel, OverlayView
 
 
@@ -83,7 +83,7 @@ class Traveler(msgspec.Struct, frozen=True, omit_defaults=True, tag="traveler"):
 
     `gone` holds the version at which a record left; `births` the birth dates of records that joined; `shown` a digest
     of the published view and `shows` their count; `ended` how often a notification was withdrawn and may come again;
-    `mail` the news whose email exists, by name, while its text message is still open.
+    `notices` the newest notice of each program; `events` the profile events seen, with a digest of each.
     """
 
     id: str
@@ -107,46 +107,52 @@ class Traveler(msgspec.Struct, frozen=True, omit_defaults=True, tag="traveler"):
 class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     """A program notice and how far its broadcast came.
 
-    `approvals` by person. `waves` is the number of waves that have left; `next` when the following one leaves.
+    waiting: for two approvals. telling: waves leave. told: all left, or a newer notice stopped the rest. dropped:
+    nobody is told. `approvals` are the people, in order. `wave` leaves at `next`. `silent`: history, which tells nobody.
+    `correction`: it takes back what was told.
     """
 
-    eventId: str
     occurredAt: datetime
     receivedAt: datetime
     overlay: OverlayView
     digest: str
-    silent: bool = False
     corrects: str | None = None
-    approvals: dict[str, str] = {}
+    silent: bool = False
+    correction: bool = False
+    approvals: tuple[str, ...] = ()
     state: Literal["waiting", "telling", "told", "dropped"] = "waiting"
-    waves: int = 0
+    wave: int = 0
     next: datetime | None = None
     toldAt: datetime | None = None
-    opened: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a member of the staff decided about a notice that has not arrived yet."""
+
+    name: str
+    by: str
 
 
 class Program(msgspec.Struct, frozen=True, omit_defaults=True, tag="program"):
-    """A program's notices by event id, early decisions on notices not seen yet, and which shards have travelers.
+    """A program's notices by event id, and which shards have travelers (`shards`, a bit field).
 
-    `shards` is a bit field. `decided` are the staff events already handled, newest last.
+    `early` are decisions on notices not seen yet, by event id; `decided` the ids of staff events already handled.
     """
 
     program: str
     notices: dict[str, Announcement] = {}
-    early: dict[str, tuple[Any, ...]] = {}
-    decided: tuple[str, ...] = ()
+    early: dict[str, tuple[Decision, ...]] = {}
+    decided: dict[str, bool] = {}
     shards: bytes = b""
 
 
 class Shard(msgspec.Struct, frozen=True, omit_defaults=True, tag="shard"):
-    """Some travelers of a program, and the notices that hold for it now."""
+    """Some travelers of a program, and the notice that holds for them now."""
 
+    key: str
     program: str
-    number: int
     members: dict[str, bool] = {}
-    current: OverlayView | None = None
-    eventId: str | None = None
-    occurredAt: datetime | None = None
+    current: Notice | None = None
 
 
 State = Traveler | Program | Shard

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.internal import Receipt
+from schemas.internal import OptedOut, Receipt
 
 MAX_SIZE: Final = 262_144
 _MAX_PARTS: Final = 30
@@ -26,17 +26,22 @@ _STATUS: Final = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """A delivery status notice about one message: its token, `delivered`, `undelivered` or `delayed`, and the code."""
+    """A notice about one message: its token, the verdict, and with `undelivered` the code.
+
+    delivered, undelivered, delayed (another notice follows), or complained: its reader called it spam (RFC 5965).
+    """
 
     token: str
-    status: str
-    code: str | None
+    verdict: str
+    code: str | None = None
 
-    def receipt(self) -> Receipt | None:
-        """This as a receipt; None for a delay, after which another notice follows."""
-        if self.status == "delayed":
+    def message(self) -> Receipt | OptedOut | None:
+        """What the address must know; None for a delay. Who complains wants no more mail."""
+        if self.verdict == "delayed":
             return None
-        return Receipt(token=self.token, providerId=None, status=self.status, code=self.code)
+        if self.verdict == "complained":
+            return OptedOut(address=self.token.partition("-")[0], reason="stopped")
+        return Receipt(token=self.token, providerId=None, status=self.verdict, code=self.code)
 
 
 def sender(token: str, domain: str) -> str:
@@ -58,24 +63,30 @@ def key(callback_token: str) -> str | None:
 def read(recipient: str, content: bytes) -> Notice | None:
     """What a mail to `recipient` says of one of our messages; None where it says nothing that counts.
 
-    Only multipart/report of RFC 3464 counts: an automatic answer ("I am on leave") is no verdict.
+    Only reports of RFC 3464 and RFC 5965 count: an automatic answer ("I am on leave") is no verdict.
     """
     named = token(recipient)
     if named is None or len(content) > MAX_SIZE:
         return None
     try:
         message = message_from_bytes(content, policy=compat32)
-        reports = [
-            part for part in islice(message.walk(), _MAX_PARTS) if part.get_content_type() == "message/delivery-status"
+        parts = list(islice(message.walk(), _MAX_PARTS))
+        kinds = [part.get_content_type() for part in parts]
+        fields = [
+            _fields(block)
+            for part, kind in zip(parts, kinds, strict=True)
+            if kind == "message/delivery-status"
+            for block in _blocks(part)
         ]
-        fields = [_fields(block) for report in reports for block in _blocks(report)]
     except (MessageError, ValueError, LookupError, RecursionError):
         return None
+    if "message/feedback-report" in kinds:
+        return Notice(named, "complained")
     verdicts = [verdict for block in fields if (verdict := _verdict(block)) is not None]
-    for status in ("undelivered", "delivered", "delayed"):
+    for wanted in ("undelivered", "delivered", "delayed"):
         for found, code in verdicts:
-            if found == status:
-                return Notice(named, status, code)
+            if found == wanted:
+                return Notice(named, wanted, code)
     return None
 
 

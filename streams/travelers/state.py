@@ -108,8 +108,8 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     """A program notice and how far its broadcast came.
 
     waiting: for two approvals. telling: waves leave. told: all left, or a newer notice stopped the rest. dropped:
-    nobody is told. `approvals` are the people, in order. `wave` leaves at `next`. `silent`: history, which tells nobody.
-    `correction`: it takes back what was told.
+    nobody is told. `approvals` are the people, in order. `wave` leaves at `next`. `silent`: history, which tells
+    nobody. `correction`: it takes back what was told.
     """
 
     occurredAt: datetime

@@ -226,8 +226,9 @@ def compose(mail: Mail) -> bytes:
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     if mail.calendar is not None:
+        method = "CANCEL" if "METHOD:CANCEL\r\n" in mail.calendar else "PUBLISH"
         message.add_attachment(
-            mail.calendar, subtype="calendar", cte="base64", filename="interview.ics", params={"method": "PUBLISH"}
+            mail.calendar, subtype="calendar", cte="base64", filename="interview.ics", params={"method": method}
         )
     for name, value in about_content.items():
         message[name] = value

@@ -1,12 +1,14 @@
 """Headers, calendar files and the parts of an email."""
 
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.message import EmailMessage
 
 import pytest
 
 from schemas.internal import Facts
 from services import templates
+from services.mail import compose
 from streams.catalogue import KINDS, Catalogue
 from tests.messages.cases import envelope
 
@@ -87,6 +89,13 @@ def test_a_new_time_replaces_the_old_one_and_a_cancelled_interview_leaves_the_ca
     sequences = [int(text.split("SEQUENCE:")[1].split("\r")[0]) for text in (first, second)]
     assert sequences[0] < sequences[1]
     assert all("UID:i-77\r\n" in text for text in (first, second, gone))
+
+
+@pytest.mark.parametrize(("kind", "method"), [("INTERVIEW_BOOKED", "PUBLISH"), ("INTERVIEW_CANCELLED", "CANCEL")])
+def test_a_mail_program_is_told_what_to_do_with_the_calendar_file(kind: str, method: str) -> None:
+    made = message_from_bytes(compose(CATALOGUE.mail(kind, "en", INTERVIEW, envelope(interview="i-77"))))
+    (part,) = [part for part in made.walk() if part.get_content_type() == "text/calendar"]
+    assert part.get_param("method") == method
 
 
 def test_no_calendar_file_without_a_time_or_for_anything_else() -> None:

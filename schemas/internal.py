@@ -179,11 +179,18 @@ class SourceGuardian(_Message, tag="source-guardian", frozen=True, kw_only=True)
 
 
 class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
-    """The whole log of a record that was merged into this one, in its own encoding. From records to records."""
+    """The whole log of a record that was merged into this one, in its own encoding. From records to records.
+
+    `owner` still shows the old card at `version`; it is taken away when the new one stands. `path` are the records
+    that it went through, so that records merged in a circle end in one of them.
+    """
 
     record: str
     entries: bytes
     told: bytes
+    owner: str | None = None
+    version: int = 0
+    path: tuple[str, ...] = ()
 
 
 # ---- travelers -> records

@@ -151,7 +151,8 @@ class _Fold:
         """One event, at its place in the order."""
         event = placed.event
         self.clock(placed.moment)
-        self.picture.asOf = max(self.picture.asOf or event.at, event.at)
+        if event.of_program:
+            self.picture.asOf = max(self.picture.asOf or event.at, event.at)
         canonical = event.canonical
         if canonical == "STATUS_REPORTED":
             canonical = LABELS.get((self.system, (event.data.label or "").strip().casefold()))

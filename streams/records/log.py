@@ -64,6 +64,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hasEmail: bool = False
 
     @property
+    def of_program(self) -> bool:
+        """Whether the program itself said it, not the portal or the staff."""
+        return not self.source.startswith("dhs/")
+
+    @property
     def canonical(self) -> str | None:
         """The event of the state machine that this is, if any."""
         return EVENTS.get(self.name)
@@ -201,7 +206,10 @@ class Effective(NamedTuple):
 
 
 def effective(entries: Sequence[Entry]) -> Effective:
-    """The events that count: corrected ones replaced, voided ones gone (domain 3.4 rule 7)."""
+    """The events that count: corrected ones replaced, voided ones gone (domain 3.4 rule 7).
+
+    Of several corrections of one event the newest speaks.
+    """
     by_target: dict[str, list[Entry]] = {}
     for one in entries:
         if one.data.corrects is not None and one.name != "conflict.released":
@@ -216,16 +224,22 @@ def effective(entries: Sequence[Entry]) -> Effective:
             verdicts[mark] = not any(lives(other) for other in by_target.get(one.id, ()) if _speaks_of(other, one))
         return verdicts[mark]
 
-    living = [one for one in entries if lives(one)]
-    events = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
-    rewritten: dict[str, Entry] = {}
-    for one in living:
+    newest_of: dict[str, Entry] = {}
+    for one in entries:
         target = one.data.corrects
-        if one.name == "record.corrected" and not one.data.void and target is not None:
-            other = rewritten.get(target)
-            if other is None or _newer(one, other):
-                rewritten[target] = one
-    events += [resolved for one in rewritten.values() if (resolved := _rewrite(one, known)) is not None]
+        if target is not None and one.name != "conflict.released" and lives(one):
+            other = newest_of.get(target)
+            newest_of[target] = one if other is None or _newer(one, other) else other
+    living = [
+        one
+        for one in entries
+        if lives(one) and newest_of.get(one.data.corrects or "", one) is one or one.name == "conflict.released"
+    ]
+    events = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
+    for one in living:
+        if one.name == "record.corrected" and not one.data.void:
+            resolved = _rewrite(one, known)
+            events += [resolved] if resolved is not None else []
     stands = frozenset(one.data.corrects or "" for one in living if one.name == "conflict.released")
     return Effective(tuple(events), stands)
 
@@ -237,10 +251,10 @@ def _speaks_of(correction: Entry, one: Entry) -> bool:
 
 
 def _newer(one: Entry, other: Entry) -> bool:
-    def key(entry: Entry) -> tuple[int, datetime, str]:
-        return (entry.data.sequence if entry.data.sequence is not None else -(2**63), entry.at, entry.id)
-
-    return key(one) > key(other)
+    first, second = one.data.sequence, other.data.sequence
+    if first is not None and second is not None and first != second:
+        return first > second
+    return (one.at, one.id) > (other.at, other.id)
 
 
 _APPROVALS: Final = {"cbp/ttp": "application.approved"}

@@ -3,7 +3,7 @@
 import msgspec
 
 from schemas.internal import CardGone, Join
-from streams.records.log import effective, newest
+from streams.records.log import effective
 from streams.records.telling import withdraw
 from streams.records.turn import Turn
 
@@ -12,7 +12,6 @@ def belong(turn: Turn) -> None:
     """Ask the traveler whom the newest link or sign-in names, unless the record is there (contract 5.13)."""
     state = turn.state
     events_left = sorted(effective(state.entries).events, key=lambda one: (one.at, one.id))
-    birth = newest(events_left, lambda one: one.birthDate)
     wanted, cause = turn.identity.traveler_of_record(turn.key), state.entries[0].id
     own = wanted
     for one in events_left:
@@ -20,8 +19,9 @@ def belong(turn: Turn) -> None:
         traveler = turn.identity.traveler_of_subject(named) if named else own
         if one.name == "unlinked" and wanted == traveler:
             wanted, cause = own, one.id
-        elif named and one.name != "unlinked" and f"{traveler}|{birth}" not in state.refused:
+        elif named and one.name != "unlinked" and not turn.refuses(traveler):
             wanted, cause = traveler, one.id
+    birth = turn.birth_date()
     proof = f"{wanted}|{birth}"
     if (wanted == state.owner and proof == state.joinedAs) or proof == state.asked:
         return

@@ -15,7 +15,7 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     """Fold, find the traveler, and say what is new; `trigger` is the event that just came, None for the clock."""
     state = turn.state
     state.dueAt = None
-    if not state.entries or state.mergedInto is not None:
+    if state.mergedInto is not None or not any(one.of_program for one in state.entries):
         return
     belong(turn)
     if state.owner is None:

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from schemas.internal import CardSnapshot
+from schemas.internal import CardGone, CardSnapshot
 from streams.records.card import STALE_AFTER, card
 from streams.records.log import Entry, newest
 from streams.records.picture import Picture
@@ -12,6 +12,7 @@ from streams.records.turn import Turn
 
 
 def show(turn: Turn, picture: Picture, trigger: Entry | None) -> None:
+    """Send the card where it changed, and take away the cards of records that were merged into this one."""
     state = turn.state
     view = card(picture, turn.reference, turn.now)
     stale_at = view.asOf + STALE_AFTER
@@ -31,8 +32,10 @@ def show(turn: Turn, picture: Picture, trigger: Entry | None) -> None:
     )
     said = msgspec.msgpack.encode(msgspec.structs.replace(snapshot, version=0, causeId=None))
     digest = hashlib.sha256(said).hexdigest()[:32]
-    if digest == state.card:
-        return
-    state.card = digest
-    state.version += 1
-    turn.tell_traveler(snapshot)
+    if digest != state.card:
+        state.card = digest
+        state.version += 1
+        turn.tell_traveler(snapshot)
+    for record, traveler, version in state.absorbed:
+        turn.tell_traveler(CardGone(record=record, version=version), traveler)
+    state.absorbed = []

@@ -9,7 +9,6 @@ import msgspec
 from schemas.internal import (
     Absorbed,
     Arrived,
-    CardGone,
     ContactChanged,
     Joined,
     Outcome,
@@ -37,6 +36,9 @@ _told = msgspec.msgpack.Decoder(list[Told])
 
 ABOUT_THE_PERSON = ("updated", "deceased", "erased")
 """Profile events that name a record in place of a portal subject: the record's traveler decides."""
+
+
+OTHER_BIRTH_DATE = "the birth date differs from that of the traveler's other records"
 
 
 class Records:
@@ -104,14 +106,18 @@ class Records:
             return
         if new.by is not None and not self._decision(turn, new, reading):
             return
+        if new.name == "linked" and turn.refuses(self._identity.traveler_of_subject(new.data.portalSubject or "")):
+            turn.out.append(DeadLetter(message.origin, self.name, "identity-conflict", OTHER_BIRTH_DATE))
+            return
         state.entries.append(new)
         self._contact(turn, reading, message)
+        if reading.name == "record.merged" and isinstance(reading.data, SourceData):
+            self._merge(turn, record_key(turn.program, reading.data.mergedInto or ""))
+            return
         asked = state.asked
         settle(turn, new)
         if state.asked != asked:
             state.askedBy = message.origin
-        if reading.name == "record.merged" and isinstance(reading.data, SourceData):
-            self._merge(turn, record_key(turn.program, reading.data.mergedInto or ""))
 
     def _decision(self, turn: Turn, new: Entry, reading: Reading) -> bool:
         """Audit what a member of the staff decided; False where it is about another record."""
@@ -172,8 +178,8 @@ class Records:
         own = self._identity.traveler_of_record(turn.key)
         if message.accepted or message.travelerId == own:
             state.joinedAs, state.zones = state.asked, message.zones
-            for item, reason in list(state.work.items()):
-                if reason == "identity conflict":
+            if message.travelerId != own:
+                for item in [item for item, reason in state.work.items() if reason == "identity conflict"]:
                     turn.close_work(item, None)
             move(turn, message.travelerId)
         else:
@@ -188,8 +194,7 @@ class Records:
         state = turn.state
         state.refused.append(state.asked or message.travelerId)
         if state.askedBy is not None:
-            text = "the birth date differs from that of the traveler's other records"
-            turn.out.append(DeadLetter(state.askedBy, self.name, "identity-conflict", text))
+            turn.out.append(DeadLetter(state.askedBy, self.name, "identity-conflict", OTHER_BIRTH_DATE))
         turn.open_work(event_id(turn.key, "identity conflict", message.travelerId), "identity conflict", None)
 
     def _traveler_changed(self, turn: Turn, message: TravelerChanged) -> None:
@@ -238,6 +243,9 @@ class Records:
                     record=turn.key,
                     entries=msgspec.msgpack.encode(moved),
                     told=msgspec.msgpack.encode(state.told),
+                    owner=state.owner,
+                    version=state.version + 1,
+                    path=(turn.key,),
                 ),
             )
         )
@@ -245,18 +253,21 @@ class Records:
             if isinstance(one, Arrived):
                 turn.out.append(ToStage("records", target, one))
         take_back_all(turn)
-        if state.owner is not None:
-            state.version += 1
-            turn.tell_traveler(CardGone(record=turn.key, version=state.version))
+        state.version += 1
         state.entries, state.waiting, state.dueAt = [], [], None
 
     def _absorbed(self, turn: Turn, message: Absorbed) -> None:
         """The log of another record joins this one: its story counts, what it told is told."""
         state = turn.state
+        if state.mergedInto is not None and turn.key not in message.path:
+            onward = msgspec.structs.replace(message, path=(*message.path, turn.key))
+            turn.out.append(ToStage("records", state.mergedInto, onward))
+            return
+        state.mergedInto = None
         known = {(one.source, one.id) for one in state.entries}
         new = [one for one in _entries.decode(message.entries) if (one.source, one.id) not in known]
-        if not new:
-            return
+        if message.owner is not None:
+            state.absorbed.append((message.record, message.owner, message.version))
         state.entries += new
         state.told += _told.decode(message.told)
-        settle(turn, new[-1])
+        settle(turn, new[-1] if new else None)

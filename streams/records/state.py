@@ -51,7 +51,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The state of one record. Every list is in the order in which things came, which is the inbox's order.
 
     `asked` is the traveler and birth date of a Join without an answer, `askedBy` the event that led to it, `joinedAs`
-    what the owner accepted.
+    what the owner accepted. `absorbed` are old cards that go away when this one is shown: record, traveler, version.
     `steps` are the identities of the steps that were published or were history; `shown` is the last published state of
     each axis; `waiting` are messages for the traveler of a record that has none yet.
     """
@@ -66,6 +66,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     refused: list[str] = []
     deceased: Entry | None = None
     mergedInto: str | None = None
+    absorbed: list[tuple[str, str, int]] = []
     waiting: list[Arrived | ContactChanged | SourceGuardian] = []
     version: int = 0
     card: str | None = None

@@ -34,7 +34,10 @@ _RESTATED: Final = {
 
 
 def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
-    """Write the transitions that are new; steps that belong before known ones are history and stay unsaid."""
+    """Write the transitions that are new; steps that belong before known ones are history and stay unsaid.
+
+    A correction that leaves an application where it was moves nothing that a traveler could notice.
+    """
     state = turn.state
     by_axis: dict[str, list[Step]] = {}
     for step in picture.steps:
@@ -45,13 +48,15 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
     for steps in by_axis.values():
         last = max((index for index, step in enumerate(steps) if step.identity in known), default=-1)
         fresh += steps[last + 1 :]
+    replaced = {identity.split("\x1f")[1] for identity in vanished}
     for step in fresh:
-        before = step.before if step.before == "-" else state.shown.get(step.axis, step.before)
+        begins = step.before == "-" and step.axis not in replaced
+        before = step.before if begins else state.shown.get(step.axis, step.before)
         state.shown[step.axis] = step.after
-        if step.published:
+        if step.published and not (step.axis == APPLICATION and step.axis in replaced and before == step.after):
             _transition(turn, step.name, step.axis, before, step.after, step.cause, step.at, step.case, picture)
     touched = {step.axis for step in fresh}
-    for axis in sorted({identity.split("\x1f")[1] for identity in vanished} - touched):
+    for axis in sorted(replaced - touched):
         after = by_axis[axis][-1].after if axis in by_axis else _UNSAID.get(axis, "NONE")
         before = state.shown.get(axis, after)
         if before != after and trigger is not None:

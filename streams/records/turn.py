@@ -1,6 +1,6 @@
 """The working copy of one record at one moment, and what it puts out."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from streams import events
 from streams.grammar import Output, ToStage
 from streams.identity import Identity
 from streams.policy import Policy
-from streams.records.log import Entry
+from streams.records.log import Entry, newest
 from streams.records.state import Record
 
 
@@ -30,6 +30,14 @@ class Turn:
     def tell_traveler(self, message: Message, traveler: str | None = None) -> None:
         """Send a message to the record's traveler, or to a given one."""
         self.out.append(ToStage("travelers", traveler or self.state.owner or "", message))
+
+    def birth_date(self) -> date | None:
+        """The newest birth date that an event gives."""
+        return newest(self.state.entries, lambda one: one.birthDate)
+
+    def refuses(self, traveler: str) -> bool:
+        """Whether this traveler has refused the record, born as it says now."""
+        return f"{traveler}|{self.birth_date()}" in self.state.refused
 
     def open_work(self, item: str, reason: str, trigger: Entry | None) -> None:
         """Put something before the staff, once."""

@@ -233,7 +233,7 @@ def effective(entries: Sequence[Entry]) -> Effective:
     living = [
         one
         for one in entries
-        if lives(one) and newest_of.get(one.data.corrects or "", one) is one or one.name == "conflict.released"
+        if lives(one) and (one.name == "conflict.released" or newest_of.get(one.data.corrects or "", one) is one)
     ]
     events = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
     for one in living:

@@ -121,7 +121,7 @@ class Player:
             for number in range(self._settings.partitions)
         ]
         for tick in ticks:
-            await self._producer.send(tick.topic, None, None, tick.partition, headers=list(tick.headers))
+            await self._producer.send(tick.topic, tick.value, tick.key, tick.partition, headers=list(tick.headers))
         await self._producer.flush()
 
     async def _pause(self, moment: datetime) -> bool:

@@ -51,10 +51,12 @@ class Stillness:
     async def start(self) -> None:
         """Begin to read along."""
         options = {"bootstrap_servers": bootstrap(self._settings), **self._settings.security.client_options()}
-        self._consumer = AIOKafkaConsumer(
-            isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest", **options
-        )
+        reader = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "earliest"}
+        self._consumer = AIOKafkaConsumer(**reader, **options)
         await self._consumer.start()
+        # A connection of its own: on the reader's, a question waits until the fetch before it is answered.
+        self._asker = AIOKafkaConsumer(**reader, **options)
+        await self._asker.start()
         self._admin = AIOKafkaAdminClient(**options)
         await self._admin.start()
         names = [topic for topics in _READS.values() for topic in topics]
@@ -67,6 +69,7 @@ class Stillness:
         """Read no more."""
         await self._http.close()
         await self._admin.close()
+        await self._asker.stop()
         await self._consumer.stop()
 
     async def wait(self, check: Callable[[], None]) -> Due:
@@ -79,7 +82,7 @@ class Stillness:
             await asyncio.sleep(_LOOK)
 
     async def _still(self) -> Due | None:
-        ends = await self._consumer.end_offsets(self._places)
+        ends = await self._asker.end_offsets(self._places)
         for place, records in (await self._consumer.getmany(timeout_ms=0)).items():
             self._last[place] = records[-1].offset
         for place in self._places:
@@ -88,7 +91,7 @@ class Stillness:
         if not await self._handled():
             return None
         due = await self._idle()
-        if due is None or await self._consumer.end_offsets(self._places) != ends:
+        if due is None or await self._asker.end_offsets(self._places) != ends:
             return None
         return due
 

@@ -51,7 +51,8 @@ def _portal(diary: Diary) -> None:
     consent = {"sms": who.phone is not None and dice.random() < 0.85, "email": dice.random() < 0.98}
     diary.profile("updated", when, **told, **contacts, consent=consent, dateOfBirth=who.born.isoformat())
     if who.phone is not None and not verified and dice.random() < 0.7:
-        diary.says("YES" if who.language != "es" else "SI", when + timedelta(minutes=dice.uniform(1, 90)))
+        # We ask in the daytime; a day later everybody has been asked.
+        diary.says("YES" if who.language != "es" else "SI", when + timedelta(days=1, minutes=dice.uniform(1, 90)))
 
 
 def _answers(diary: Diary) -> None:

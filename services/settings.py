@@ -23,6 +23,7 @@ PARTITIONS: Final = 24
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 DoubtPolicy = Literal["resolve", "strict"]
+DraftsGoOut = Literal["sandbox", "on", "off"]
 ClockKind = Literal["wall", "stepped"]
 
 
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sender_rate: float
     daily_segments: int | None
     doubt_policy: DoubtPolicy
+    drafts: DraftsGoOut
     clock: ClockKind
 
     @staticmethod
@@ -123,8 +125,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             sender_rate=read.number("TTN_SENDER_RATE", 3.0, 0.01, 100_000.0),
             daily_segments=read.whole("TTN_DAILY_SEGMENTS", 0, 0, 100_000_000) or None,
             doubt_policy=read.choice("TTN_DOUBT_POLICY", "resolve", DoubtPolicy),
+            drafts=read.choice("TTN_DRAFTS", "sandbox", DraftsGoOut),
             clock=read.choice("TTN_CLOCK", "wall", ClockKind),
         )
+
+    def may_send_drafts(self) -> bool:
+        """Whether translations that no linguist approved may go out: by default where nothing leaves this machine."""
+        if self.drafts != "sandbox":
+            return self.drafts == "on"
+        urls = [] if self.twilio.url is None else [self.twilio.url]
+        urls += [] if self.smtp_url is None else [self.smtp_url]
+        return all(urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost") for url in urls)
 
     def policy(self) -> Policy:
         """The part of the settings that the pure stages know."""

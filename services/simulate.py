@@ -41,7 +41,8 @@ class Rehearsal:
         self._dossier = dossier
         keys = Keys.built_in() if settings.secret_file is None else Keys.load(settings)
         self._identity = Identity(keys.hmac)
-        self._pipeline = build(self._identity, settings.policy(), Catalogue(templates.load()))
+        catalogue = Catalogue(templates.load(), drafts=settings.may_send_drafts())
+        self._pipeline = build(self._identity, settings.policy(), catalogue)
         self._provider = Provider(timedelta(seconds=settings.send_timeout))
         self._simulation = Simulation(self._received, self._pipeline.stages, self._provider)
         self._desk = Desk()

@@ -102,7 +102,8 @@ class StageProcess:
 
     def _job(self) -> Job:
         settings, partitions = self._settings, self._settings.partitions
-        pipeline = build(Identity(self._keys.hmac), settings.policy(), Catalogue(templates.load()))
+        catalogue = Catalogue(templates.load(), drafts=settings.may_send_drafts())
+        pipeline = build(Identity(self._keys.hmac), settings.policy(), catalogue)
         if self._stage == "intake":
             stepped = settings.clock == "stepped"
             return Arrivals(pipeline.intake, self._keys, partitions, Limits(), self._clock, stepped=stepped)

@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
+
 from schemas.internal import Facts
 from services import templates
+from services.settings import Settings
 from streams.catalogue import KINDS, Catalogue
 from tests.messages.cases import envelope
 
@@ -21,6 +24,31 @@ def test_without_drafts_only_approved_translations_go_out() -> None:
     assert catalogue.serve("APPROVED", "es", "sms") == "en"
     assert Catalogue(with_state("reviewed"), drafts=False).serve("HELP", "es", "sms") == "en"
     assert Catalogue(SOURCES, drafts=True).serve("APPROVED", "es", "email") == "es"
+
+
+TWILIO = {
+    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "TWILIO_API_KEY": "SK" + "0" * 32,
+    "TWILIO_API_SECRET": "s",
+    "TWILIO_AUTH_TOKEN": "t",
+    "TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32,
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "may"),
+    [
+        ({}, True),
+        ({"TTN_DRAFTS": "off"}, False),
+        (TWILIO, False),
+        ({**TWILIO, "TTN_DRAFTS": "on"}, True),
+        ({**TWILIO, "TTN_TWILIO_URL": "http://127.0.0.1:8081"}, True),
+        ({"TTN_SMTP_URL": "smtp://relay.example.gov:25"}, False),
+        ({"TTN_SMTP_URL": "smtp://localhost:1025"}, True),
+    ],
+)
+def test_drafts_leave_this_machine_only_by_an_explicit_setting(environ: dict[str, str], may: bool) -> None:
+    assert Settings.load(environ).may_send_drafts() is may
 
 
 def test_a_change_of_the_english_ends_an_approval() -> None:

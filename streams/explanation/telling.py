@@ -101,31 +101,34 @@ def _standing(card: CardView) -> Iterator[str]:
 
 def _change(dossier: Dossier, record: str, program: str, change: Change) -> str:
     data = change.data
-    moved = f"{change.name}: {data.axis} {data.from_ or 'nothing'} -> {data.to}"
     fact = dossier.fact(record, data.causeId)
-    if fact is None:
-        because = f"because of event {data.causeId}" if data.causeId else f"because of {words.CLOCK}"
-        return f"{moved}, {because}. Rule: {_rule(program, change, None)}."
-    said = f"{fact.name}, said by {fact.source}, id {fact.id}{_lateness(fact.happened, fact.arrived)}"
-    return f"{moved}, because of {said}. Rule: {_rule(program, change, EVENTS.get(fact.name))}."
+    event, rule = _rule(program, change, EVENTS.get(fact.name) if fact else None)
+    if fact is not None:
+        cause = f"{fact.name}, said by {fact.source}, id {fact.id}{_lateness(fact.happened, fact.arrived)}"
+    else:
+        cause = f"event {data.causeId}" if data.causeId else "no event"
+    if event in _CLOCK:
+        cause = f"{words.CLOCK}, with the date from {cause}"
+    return f"{change.name}: {data.axis} {data.from_ or 'nothing'} -> {data.to}, because of {cause}. Rule: {rule}."
 
 
-def _rule(program: str, change: Change, event: str | None) -> str:
-    """The row of the transition table that fits, in words."""
+def _rule(program: str, change: Change, event: str | None) -> tuple[str | None, str]:
+    """The row of the transition table that fits: its event, and the rule in words."""
     data = change.data
     if data.axis == "integrity":
-        return words.INTEGRITY.get(change.name, "integrity")
+        return None, words.INTEGRITY.get(change.name, "how the facts fit together")
     if data.axis == "overlay":
-        return "a notice about the whole program, or a personal event with reason PROGRAM"
+        return None, words.OVERLAY
     before = data.from_ or ("-" if data.axis == "application" else "NONE")
-    for cause in (event, change.name, *_OTHER.get(change.name, ())):
+    for cause in (event, *_OTHER.get(change.name, ()), change.name):
         for row in rows(data.axis, system_of(program), before, cause) if cause else ():
             if row.to == data.to:
-                note = f", {row.note}" if row.note else ""
-                return f"{row.event} moves {before} to {row.to}{note}"
-    return words.CORRECTED
+                note = f": {row.note}" if row.note else ""
+                return row.event, f"{row.event} moves {data.from_ or 'nothing'} to {row.to}{note}"
+    return None, words.CORRECTED
 
 
+_CLOCK = ("END_PASSED", "EXTENSION_OVER", "WINDOW_PASSED")
 _OTHER = {
     "ACTIVATED": ("APPROVED",),
     "RENEWED": ("APPROVED",),
@@ -155,8 +158,8 @@ def _messages(dossier: Dossier, about: str, messages: dict[str, list[Step]]) -> 
 def _step(step: Step) -> str:
     data = step.data
     said = words.STEPS.get(step.state, step.state)
-    if step.state in ("planned", "held") and data.releaseAt is not None and data.releaseAt > step.at:
-        said += f" until {_moment(data.releaseAt)}, in case it changes, or for the hours in which we may write"
+    if step.state == "held" and data.releaseAt is not None:
+        said += f" until {_moment(data.releaseAt)}: {words.HOLDS.get(data.reason or '', data.reason)}"
     if step.state == "claimed" and data.languageServed is not None:
         asked = f", asked for {data.languageRequested}" if data.languageRequested != data.languageServed else ""
         said += f" in {data.languageServed}{asked}, words {data.templateVersion}, attempt {data.attempt}"

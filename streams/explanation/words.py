@@ -63,6 +63,14 @@ STEPS: Final = {
     "in-doubt": "no answer from the provider: in doubt",
 }
 
+HOLDS: Final = {
+    "debounce": "the facts may still change",
+    "quiet-hours": "outside the hours in which we may write",
+    "adverse-hours": "a letter is told on weekdays from 9 to 18 where the traveler lives",
+}
+"""Why a message waits."""
+
+OVERLAY: Final = "a notice about the whole program, or a personal event that is about the program"
 CLOCK: Final = "the clock"
 CORRECTED: Final = "a correction or a late event changed the history"
 

@@ -1,6 +1,7 @@
 """All files of all languages, checked against each other and against their budgets."""
 
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
@@ -197,11 +198,13 @@ def _check_words(file: File, language: Language, kind: Front) -> None:
     for wording in file.of("sms"):
         if kind.stop and not wording.text.endswith(language.stop):
             raise CatalogueError(file.path, f"{wording.header}: must end with {language.stop!r}")
+        _check_direction(file, language, wording)
         for names in _names(wording):
             _check_size(file, language, wording, {**longest, **names})
             for known in (shortest, longest):
                 _check_seams(file, wording, {**known, **names})
     for wording in file.of("subject"):
+        _check_direction(file, language, wording)
         for names in _names(wording):
             line = wordings.fill(wording.text, {**longest, **names})
             if len(line) > SUBJECT_LETTERS:
@@ -227,6 +230,14 @@ def _check_size(file: File, language: Language, wording: Wording, known: dict[st
         )
     if language.encoding == "GSM-7" and measured.encoding != "GSM-7" and file.front.segments == 1:
         raise CatalogueError(file.path, f"{wording.header}: {' '.join(sms.outside(body))} is not in the GSM-7 alphabet")
+
+
+def _check_direction(file: File, language: Language, wording: Wording) -> None:
+    """A phone and a list of mails take the direction of a line from its first letter; we may not send controls."""
+    body = wordings.fill(wording.text, dict.fromkeys(wording.needs, "x"))
+    first = next((kind for kind in map(unicodedata.bidirectional, body) if kind in ("L", "R", "AL")), "L")
+    if (first == "L") == (language.direction == "rtl"):
+        raise CatalogueError(file.path, f"{wording.header}: must begin with a word of the language's own script")
 
 
 def _check_seams(file: File, wording: Wording, known: dict[str, str]) -> None:

@@ -38,7 +38,9 @@ def _message(text: str, say: Callable[[str], str]) -> str:
         if line.startswith("["):
             slot = line.strip("[]").split(":")[0]
             lines.append(line)
-        elif slot == "subject" or not line:
+        elif slot == "subject":
+            lines.append(line if say is _longer else f"א {line}")
+        elif not line:
             lines.append(line)
         elif slot == "sms":
             lines.append(_sms(line, say))
@@ -53,7 +55,8 @@ def _sms(line: str, say: Callable[[str], str]) -> str:
     body = line.removesuffix(stop)
     names = _BRACES.findall(body)
     end = [say(stop)] if body != line else []
-    return " ".join([*names, say(" ".join(_BRACES.sub("", body).split())), *end])
+    first = [] if say is _longer else ["א"]
+    return " ".join([*first, *names, say(" ".join(_BRACES.sub("", body).split())), *end])
 
 
 def _longer(text: str) -> str:

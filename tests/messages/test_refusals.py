@@ -57,6 +57,12 @@ def load(path: str, old: str, new: str) -> Catalogue:
         ("es/language.toml", 'am = "am"', 'am = ""', r"needs dates\.am"),
         ("es/language.toml", "Nunca pedimos", "Haga clic. Nunca pedimos", r"email\.realText.*must not say 'Haga clic'"),
         ("es/language.toml", "{{ host }} directamente", "{{ url }} directamente", r"realText: knows only"),
+        (
+            "es/language.toml",
+            'direction = "ltr"',
+            'direction = "rtl"',
+            r"must begin with a word of the language's own script",
+        ),
         ("fallback-lines.toml", 'dir = "rtl"', 'dir = "up"', r"fallback-lines\.toml"),
     ],
 )

@@ -374,6 +374,12 @@ class Listed(_Message, tag="listed", frozen=True, kw_only=True):
     failed: bool = False
 
 
+class Redacted(_Message, tag="redacted", frozen=True, kw_only=True):
+    """The provider no longer holds the body of this text."""
+
+    providerId: str
+
+
 # ---- commands: from addresses to the dialer in the same process, after the transaction has committed
 
 
@@ -438,6 +444,13 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True, tag="lookup"):
     providerId: str | None = None
 
 
+class Redact(msgspec.Struct, frozen=True, kw_only=True, tag="redact"):
+    """Remove the body of a text at the provider, where nobody needs it any more; the answer is Redacted."""
+
+    key: str
+    providerId: str
+
+
 RecordsMessage = Arrived | Absorbed | Joined | TravelerChanged | Outcome
 TravelersMessage = (
     Arrived
@@ -454,5 +467,5 @@ TravelersMessage = (
     | Enroll
     | Notice
 )
-AddressesMessage = Send | Recall | Inbound | Receipt | OptedOut | Dialled | Listed
+AddressesMessage = Send | Recall | Inbound | Receipt | OptedOut | Dialled | Listed | Redacted
 Message = RecordsMessage | TravelersMessage | AddressesMessage

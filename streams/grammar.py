@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from schemas.cloudevents import CloudEvent
-from schemas.internal import Claim, Lookup, Message, Origin
+from schemas.internal import Claim, Lookup, Message, Origin, Redact
 
 
 class ToStage(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     error: str
 
 
-Command = Claim | Lookup
+Command = Claim | Lookup | Redact
 Output = ToStage | Publish | DeadLetter | Command
 
 S = TypeVar("S", bound=msgspec.Struct)

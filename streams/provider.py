@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.internal import Claim, Dialled, Listed, Lookup, Mail, Message, Receipt
+from schemas.internal import Claim, Dialled, Listed, Lookup, Mail, Message, Receipt, Redact, Redacted
 
 DELIVERY: Final = timedelta(seconds=3)
 """From acceptance to the receipt (contract 2.1)."""
@@ -104,6 +104,13 @@ class Provider:
             and kept.provider_id not in lookup.taken
         )
         self._answer(at, lookup.key, Listed(claimId=lookup.claimId, startedAt=at, matches=matches))
+
+    def redact(self, redact: Redact, at: datetime) -> None:
+        """Forget the body of a text."""
+        for kept in (kept for listed in self._list.values() for kept in listed):
+            if kept.provider_id == redact.providerId:
+                kept.body = ""
+        self._answer(at, redact.key, Redacted(providerId=redact.providerId))
 
     def _take(self, claim: Claim, at: datetime) -> tuple[_Kept, bool]:
         if isinstance(claim.message, Mail):

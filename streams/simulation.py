@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.internal import Claim, Lookup, Message, Origin
+from schemas.internal import Claim, Lookup, Message, Origin, Redact
 from streams.grammar import DeadLetter, Emission, Output, Publish, Stage, ToStage, advance, step
 from streams.provider import Provider
 
@@ -87,6 +87,8 @@ class Simulation:
                 case Claim() as claim:
                     if self._provider.dial(claim, emission.at):
                         yield Sent(emission.at, claim)
+                case Redact() as redact:
+                    self._provider.redact(redact, emission.at)
                 case Lookup() as lookup:
                     self._provider.look_up(lookup, emission.at)
             for answer in self._provider.answers():

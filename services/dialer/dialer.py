@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Text
+from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Redact, Text
 from services import logs
 from services.attempt import Answer, Attempt
 from services.clock import Clock
@@ -19,6 +19,7 @@ from services.dialer.line import Line
 from services.dialer.providers import Providers
 from services.failpoints import Failpoints
 from services.settings import Settings
+from streams.grammar import Command
 
 Report = Callable[[str, AddressesMessage], Awaitable[None]]
 
@@ -122,11 +123,11 @@ class Dialer:
             },
         }
 
-    def submit(self, command: Claim | Lookup, lease: Lease) -> None:
+    def submit(self, command: Command, lease: Lease) -> None:
         """Take a command whose transaction has committed. Returns at once."""
         self._count(1)
-        if isinstance(command, Lookup):
-            self._spawn(self._look_up(command, lease))
+        if not isinstance(command, Claim):
+            self._spawn(self._ask(command, lease))
             return
         job = _Job(command, lease)
         if self._stopping:
@@ -250,11 +251,14 @@ class Dialer:
             ),
         )
 
-    async def _look_up(self, lookup: Lookup, lease: Lease) -> None:
+    async def _ask(self, command: Lookup | Redact, lease: Lease) -> None:
         try:
             async with self._asking:
-                if lease.held() and not self._stopping:
-                    await self._report(lookup.key, await self._providers.ask(lookup, self._clock.now()))
+                if not lease.held() or self._stopping:
+                    return
+                answer = await self._providers.ask(command, self._clock.now())
+                if answer is not None:
+                    await self._report(command.key, answer)
         finally:
             self._count(-1)
 

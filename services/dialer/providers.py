@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from schemas.internal import AddressesMessage, Claim, Listed, Lookup, Mail, Receipt
+from schemas.internal import AddressesMessage, Claim, Listed, Lookup, Mail, Receipt, Redact, Redacted
 from services import endpoints
 from services.attempt import Answer, Attempt
 from services.dialer import measures
@@ -49,11 +49,21 @@ class Providers:
         finally:
             measures.SECONDS.labels(claim.channel).observe(time.monotonic() - began)
 
-    async def ask(self, lookup: Lookup, started_at: datetime) -> AddressesMessage:
-        """What became of a claim in doubt, or of a message without a final receipt. `started_at` is now.
+    async def ask(self, command: Lookup | Redact, started_at: datetime) -> AddressesMessage | None:
+        """What became of a claim in doubt, or of a message without a final receipt; or a body removed.
 
-        A failed query is an answer too: it proves nothing.
+        `started_at` is now. A failed query is an answer too: it proves nothing. None: a body that is still there.
         """
+        return await (self._look_up(command, started_at) if isinstance(command, Lookup) else self._redact(command))
+
+    async def _redact(self, redact: Redact) -> Redacted | None:
+        try:
+            await self._twilio.redact(redact.providerId)
+        except ListFailed:
+            return None
+        return Redacted(providerId=redact.providerId)
+
+    async def _look_up(self, lookup: Lookup, started_at: datetime) -> AddressesMessage:
         try:
             if lookup.providerId is not None:
                 message = await self._twilio.fetch(lookup.providerId)

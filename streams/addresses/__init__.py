@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from schemas import internal
-from streams.addresses import doubt, evidence, inbound, queue, results
+from streams.addresses import doubt, evidence, inbound, queue, redaction, results
 from streams.addresses.state import Address, Job
 from streams.addresses.turn import Setting, Turn, Wordings
 from streams.grammar import Output
@@ -25,6 +25,7 @@ _HANDLERS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     internal.Receipt: evidence.receipt,
     internal.Inbound: inbound.text,
     internal.OptedOut: inbound.opted_out,
+    internal.Redacted: redaction.redacted,
 }
 
 
@@ -68,6 +69,8 @@ class Addresses:
                 doubt.look(turn, job)
             elif job.phase == "accepted":
                 evidence.poll(turn, job)
+            elif job.phase == "done":
+                redaction.ask(turn, job)
         queue.pump(turn)
         queue.expire(turn)
         _rest(turn)
@@ -76,7 +79,7 @@ class Addresses:
 
 def _due(job: Job) -> datetime | None:
     if job.phase == "done":
-        return None
+        return redaction.due(job)
     return job.send.notAfter if job.phase == "waiting" and job.due is None else job.due
 
 

@@ -32,7 +32,8 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     the date of an email. `failures` counts for the back-off, `looks` the questions asked in this doubt, `polls` the
     receipt polls. `retried`: the one late retry after an undelivered text was used. `rank` is that of the newest
     receipt. `reply`: an answer to what came from this address, known to no traveler. `late` are sids of claims that
-    were taken for lost and were not. `alarmed`: the staff know of the doubt.
+    were taken for lost and were not. `alarmed`: the staff know of the doubt. `redacted` are sids whose
+    body the provider has removed, `erasures` how often it was asked to.
     """
 
     send: Send
@@ -53,6 +54,8 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     alarmed: bool = False
     late: tuple[str, ...] = ()
     recalled: Recall | None = None
+    redacted: tuple[str, ...] = ()
+    erasures: int = 0
     ending: Ending | None = None
     since: datetime | None = None
 

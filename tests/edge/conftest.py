@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Mail, Text
+from schemas.internal import AddressesMessage, Claim, Dialled, Mail, Text
 from services.clock import WallClock
 from services.dialer import Dialer, Lease
 from services.failpoints import Failpoints
 from services.sandbox import ledger
 from services.sandbox.server import SandboxServer
 from services.settings import Settings
+from streams.grammar import Command
 
 KEY = "a" + "b" * 20
 NUMBER = "+13125550100"
@@ -101,7 +102,7 @@ class Rig:
     async def _report(self, key: str, message: AddressesMessage) -> None:
         self.reports.append((key, message))
 
-    def submit(self, command: Claim | Lookup, seconds: float = 20) -> None:
+    def submit(self, command: Command, seconds: float = 20) -> None:
         self.dialer.submit(command, Lease(lambda: self.held, time.monotonic() + seconds))
 
     async def settle(self, within: float = 20) -> list[AddressesMessage]:
@@ -111,7 +112,7 @@ class Rig:
         assert self.surprises == []
         return [message for _, message in self.reports]
 
-    async def dial(self, command: Claim | Lookup, seconds: float = 20) -> AddressesMessage:
+    async def dial(self, command: Command, seconds: float = 20) -> AddressesMessage:
         before = len(self.reports)
         self.submit(command, seconds)
         await self.settle()

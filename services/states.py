@@ -20,7 +20,7 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# States and transitions"
     yield ""
-    yield "Made from the tables in `streams/records/machine.py` by `python -m services.states`; a test holds it to them."
+    yield "Made by `python -m services.states` from the tables that the fold reads; a test holds it to them."
     yield "A pair of state and event without a row changes nothing while an application is open, and is a contradiction"
     yield "once it is decided. `skipped`: a later fact stands although the source never sent the step before it."
     for title, table in (

@@ -113,7 +113,7 @@ def worth_telling(steps: Iterable[Step], picture: Picture) -> list[tuple[Step, T
         if tell is None or not step.published:
             continue
         mark = (step.cause, step.clock)
-        if mark not in chosen or _RANK[step.axis] < _RANK[chosen[mark][0].axis]:
+        if mark not in chosen or _RANK[step.axis] <= _RANK[chosen[mark][0].axis]:
             chosen[mark] = (step, tell)
     return list(chosen.values())
 

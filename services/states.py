@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from streams.records import machine
-from streams.records.fold import GUARDS
+from streams.records.guards import GUARDS
 from streams.records.news import BOTH, TELL
 from streams.records.reminders import ACTION, CONDITIONAL, EXPIRY, INTERVIEW, REPLY
 

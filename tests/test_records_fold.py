@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from streams.records import machine
 from streams.records.card import card
-from streams.records.fold import GUARDS, fold
+from streams.records.fold import fold
+from streams.records.guards import GUARDS
 from streams.records.log import Entry, mask
 from streams.records.picture import Picture
 from tests.casework import START, cbp, moment, staff, tsa

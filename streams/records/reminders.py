@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from schemas.internal import Facts, News
 from schemas.outputs import Channel
 from streams.calendar import EASTERN, end_of_day, local_day, morning, next_morning
-from streams.records.fold import renews
+from streams.records.guards import renews
 from streams.records.news import BOTH, EMAIL
 from streams.records.picture import Case, Picture
 

@@ -83,7 +83,7 @@ def test_a_text_appears_stop_is_sent_and_the_next_text_does_not_come(
     demo.wait_for("2 of 3")
     browser.screen(1280, 900)
     browser.visit(demo.page)
-    _until(browser, "document.querySelector('.talk .theirs .status.delivered')")
+    _until(browser, "document.querySelector('.talk .theirs .status.delivered') !== null")
     (first,) = _bubbles(browser, "theirs")
     assert "PreCheck" in first
     assert browser.run("document.querySelector('.phone .who').textContent") == "Pat Page"

@@ -19,6 +19,10 @@ LAYOUTS = ("LETTER_READY", "INTERVIEW_BOOKED", "EXPIRY_REMINDER")
 REAL_TAGS = {"qps": "en", "qps-rtl": "he"}
 """Our invented languages, for a judge who knows the list of languages."""
 
+MUST = {"color-contrast", "html-has-lang", "html-lang-valid", "link-name"}
+JOINED_LETTERS = {"ar"}
+"""axe takes joined letters for icons and may then judge no contrast; colours are those of the other languages."""
+
 AXE = """
 axe.run(document, {
   runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
@@ -77,7 +81,8 @@ async def test_axe_finds_nothing_in_any_language_light_or_dark(node_modules: Pat
                 faults += [f"{where}: {fault}" for fault in found["faults"]]
                 if found["overflow"] > 0:
                     faults.append(f"{where}: {found['overflow']} pixels wider than the phone")
-                assert {"color-contrast", "html-has-lang", "html-lang-valid", "link-name"} <= set(found["judged"])
+                must = MUST - {"color-contrast"} if language in JOINED_LETTERS else MUST
+                assert must <= set(found["judged"])
     assert faults == []
 
 

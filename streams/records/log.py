@@ -210,20 +210,19 @@ def effective(entries: Sequence[Entry]) -> Effective:
 
     Of several corrections of one event the newest speaks.
     """
+    known = {one.id: one for one in sorted(entries, key=lambda one: (one.source, one.id))}
     by_target: dict[str, list[Entry]] = {}
     for one in entries:
-        if one.data.corrects is not None and one.name != "conflict.released":
+        if one.data.corrects is not None and one.name != "conflict.released" and not _circular(one, known):
             by_target.setdefault(one.data.corrects, []).append(one)
-    known = {one.id: one for one in sorted(entries, key=lambda one: (one.source, one.id))}
-    verdicts: dict[tuple[str, str], bool] = {}
+    dead: set[tuple[str, str]] = set()
 
     def lives(one: Entry) -> bool:
-        mark = (one.source, one.id)
-        if mark not in verdicts:
-            verdicts[mark] = True
-            verdicts[mark] = not any(lives(other) for other in by_target.get(one.id, ()) if _speaks_of(other, one))
-        return verdicts[mark]
+        return (one.source, one.id) not in dead
 
+    for one in _corrections_first(entries, by_target):
+        if any(lives(other) for other in by_target.get(one.id, ()) if _speaks_of(other, one)):
+            dead.add((one.source, one.id))
     newest_of: dict[str, Entry] = {}
     for one in entries:
         target = one.data.corrects
@@ -244,6 +243,33 @@ def effective(entries: Sequence[Entry]) -> Effective:
     return Effective(tuple(events), stands)
 
 
+def _circular(one: Entry, known: Mapping[str, Entry]) -> bool:
+    """Whether corrections run in a circle from here: then they correct nothing."""
+    seen = {one.id}
+    while (target := known.get(one.data.corrects or "")) is not None:
+        if target.id in seen:
+            return True
+        seen.add(target.id)
+        one = target
+    return False
+
+
+def _corrections_first(entries: Sequence[Entry], by_target: Mapping[str, list[Entry]]) -> list[Entry]:
+    """The events, each after those that correct it; without recursion, because a source may correct without end."""
+    found: list[Entry] = []
+    begun: set[tuple[str, str]] = set()
+    for first in entries:
+        path = [] if (first.source, first.id) in begun else [first]
+        while path:
+            begun.add((path[-1].source, path[-1].id))
+            waiting = [one for one in by_target.get(path[-1].id, ()) if (one.source, one.id) not in begun]
+            if waiting:
+                path.append(waiting[0])
+            else:
+                found.append(path.pop())
+    return found
+
+
 def _speaks_of(correction: Entry, one: Entry) -> bool:
     if (correction.source, correction.id) == (one.source, one.id):
         return False
@@ -260,14 +286,23 @@ def _newer(one: Entry, other: Entry) -> bool:
 _APPROVALS: Final = {"cbp/ttp": "application.approved"}
 
 
-def _rewrite(correction: Entry, known: Mapping[str, Entry], depth: int = 0) -> Entry | None:
-    """The event that a `record.corrected` leaves: the old one with the fields that the correction gives.
+def _rewrite(correction: Entry, known: Mapping[str, Entry]) -> Entry | None:
+    """The event that a `record.corrected` leaves: the old one with the fields that the corrections of it give.
 
     Where the old event never came in (a dead letter) a correction with an end of membership is the approval itself.
     """
+    chain = [correction]
     target = known.get(correction.data.corrects or "")
-    if target is not None and target.name == "record.corrected" and depth < LIMIT:
-        target = _rewrite(target, known, depth + 1)
+    while target is not None and target.name == "record.corrected" and target not in chain:
+        chain.append(target)
+        target = known.get(target.data.corrects or "")
+    rewritten = None if target in chain else target
+    while chain:
+        rewritten = _corrected(rewritten, chain.pop())
+    return rewritten
+
+
+def _corrected(target: Entry | None, correction: Entry) -> Entry | None:
     if target is None:
         if correction.data.validTo is None:
             return None

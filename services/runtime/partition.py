@@ -124,12 +124,13 @@ class Partition:
         async with asyncio.timeout(_TRANSACTION_SECONDS):
             await producer.begin_transaction()
             failpoints.reach("after-begin")
-            outputs = await self._send(_by_place(work.outgoing))
-            states = await self._send(self._states(work.changes))
-            failpoints.reach("after-send")
-            offsets = producer.send_offsets_to_transaction({self.place: work.upto}, self._group)
-            _, *written = await asyncio.gather(offsets, *(future for future, _ in states + outputs))
+            await producer.send_offsets_to_transaction({self.place: work.upto}, self._group)
             failpoints.reach("after-offsets")
+            states = await self._send(self._states(work.changes))
+            outputs = await self._send(_by_place(work.outgoing))
+            failpoints.reach("after-send")
+            written = await asyncio.gather(*(future for future, _ in states + outputs))
+            failpoints.reach("after-produce")
             await producer.commit_transaction()
         ends = [meta.offset + count for meta, (_, count) in zip(written, states, strict=False)]
         # A batch that the client had to repeat may come back without its offset; the position then stays behind.

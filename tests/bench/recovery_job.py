@@ -1,0 +1,91 @@
+"""The job `recovery`: how fast a store is restored, and how long after a kill output flows again."""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from services.runtime.restore import restore
+from services.store import Memory, Shared, Store, pack
+from tests.bench.load import PARTITIONS, Ends, Process, event, events, fill, make_topics, throughput
+from tests.bench.systems import System, stop
+
+
+async def restore_rate(kafka: str, records: int, folder: Path) -> dict[str, float]:
+    """Records per second of a restore of values of about 1 KB, all partitions in one process, and its CPU."""
+    topic = f"restore-{int(time.time())}"
+    await make_topics(kafka, topic, compact=True)
+    blob = os.urandom(1000)
+    await fill(kafka, topic, ((b"key-%012d" % number, pack(None, blob)) for number in range(records)))
+    shared = Shared(Memory())
+    stores = {TopicPartition(topic, n): Store(folder / topic / str(n), shared) for n in range(PARTITIONS)}
+    began, cpu = time.perf_counter(), time.process_time()
+    count = await restore(stores, {"bootstrap_servers": kafka}, lambda *_: None)
+    wall, spent = time.perf_counter() - began, time.process_time() - cpu
+    for store in stores.values():
+        store.close()
+    shutil.rmtree(folder / topic, ignore_errors=True)
+    return {"records_per_s": round(count / wall), "cpu_us_per_record": round(spent / count * 1e6, 1)}
+
+
+async def kill_to_flow(system: System, kafka: str, folder: Path, keys: int) -> dict[str, float]:
+    """Seconds from kill -9 to the first new output that a read_committed reader sees: disk kept, then wiped."""
+    tag = f"kill-{system.name.replace(' ', '-')}-{int(time.time())}"
+    names = {"source": f"source-{tag}", "out": f"out-{tag}", "group": f"group-{tag}"}
+    await make_topics(kafka, names["source"], names["out"])
+    await make_topics(kafka, f"{names['group']}-changelog", compact=True)
+    await fill(kafka, names["source"], events(2 * keys, keys=keys))
+    process = system.start(folder / tag, kafka, names)
+    found: dict[str, float] = {}
+    try:
+        async with Ends(kafka) as ends:
+            await throughput(ends, names["out"], 2 * keys, Process(process.pid))
+        feeding = asyncio.create_task(_feed(kafka, names["source"], keys))
+        for disk in ("kept", "wiped"):
+            await asyncio.sleep(5)
+            began = time.time()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            if disk == "wiped":
+                shutil.rmtree(folder / tag)
+            process = system.start(folder / tag, kafka, names)
+            found[f"disk {disk}, s"] = round(await _first_output(kafka, names["out"], began), 2)
+        feeding.cancel()
+    finally:
+        stop(process)
+    return found
+
+
+async def _feed(kafka: str, topic: str, keys: int) -> None:
+    chance = random.Random(3)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for number in range(10_000_000):
+            made = event(number, chance, keys)
+            await producer.send(topic, msgspec.json.encode(made), made["traveler_id"].encode())
+            await asyncio.sleep(0.005)
+
+
+async def _first_output(kafka: str, topic: str, began: float) -> float:
+    """Seconds from `began` to an output of an event that was made after it."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed", enable_auto_commit=False)
+    async with consumer:
+        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        consumer.assign(places)
+        for place, end in (await consumer.end_offsets(places)).items():
+            consumer.seek(place, end)
+        while True:
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                if any(msgspec.json.decode(record.value)["ts"] > began for record in records):
+                    return time.time() - began
+
+
+def scratch() -> Path:
+    """A folder of this run."""
+    return Path(tempfile.mkdtemp(prefix="ttn-bench-"))

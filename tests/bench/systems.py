@@ -1,0 +1,76 @@
+"""The systems that do the job `fold` side by side: ours, stock Faust, and Kafka Streams where its peer is at hand."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+PEER: Final = "TTN_BENCH_PEER"
+_ROOT: Final = Path(__file__).parents[2]
+
+
+class System(msgspec.Struct, frozen=True):
+    """One system: how to start it, and how many events it is given."""
+
+    name: str
+    command: tuple[str, ...]
+    events: float = 1.0
+    killed: bool = True
+
+    def start(self, folder: Path, kafka: str, names: dict[str, str]) -> subprocess.Popen[bytes]:
+        """Start it on these topics; its output goes to a file in the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [part.format(kafka=kafka, folder=folder, **names) for part in self.command]
+        with (folder / "log").open("ab") as log:
+            return subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=log, env={**os.environ, "TTN_KAFKA": kafka})
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End it, in order where it follows."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def systems(build: Path) -> Iterator[System]:
+    """All that can be measured here; says which cannot, and why."""
+    ours = ("-m", "tests.bench.fold", "{kafka}", "{source}", "{out}", "{group}", "{folder}")
+    stock = ("-m", "tests.bench.stock_faust", "{kafka}", "{source}", "{out}", "{group}", "{folder}")
+    yield System("ours", (sys.executable, *ours))
+    classpath = peer(build)
+    if classpath is not None:
+        for name, guarantee in (("exactly-once", "exactly_once_v2"), ("at-least-once", "at_least_once")):
+            java = ("java", "-Xmx1g", "-Djava.io.tmpdir={folder}", "-cp", classpath, "Unify")
+            yield System(f"kafka-streams {name}", (*java, "{source}", "{out}", "{group}", guarantee, "1", "false"))
+    yield System("stock faust", (sys.executable, *stock), events=0.05, killed=False)
+
+
+def peer(build: Path) -> str | None:
+    """The class path of the Kafka Streams peer, built once; None, with a sentence, where it is not at hand."""
+    source = os.environ.get(PEER)
+    if not source or not (Path(source) / "pom.xml").is_file():
+        print(f"Kafka Streams is left out: {PEER} does not name the folder of its peer.", flush=True)
+        return None
+    folder = build / "peer"
+    if not (folder / "target" / "ks-1.jar").is_file():
+        print("Building the Kafka Streams peer with Maven.", flush=True)
+        shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        made = subprocess.run(
+            ["mvn", "-q", "package", "dependency:copy-dependencies", "-DoutputDirectory=target/libs"],
+            cwd=folder,
+            check=False,
+            capture_output=True,
+        )
+        if made.returncode:
+            print("Kafka Streams is left out: its peer cannot be built.", flush=True)
+            return None
+    return f"{folder / 'target' / 'ks-1.jar'}:{folder / 'target' / 'libs'}/*"

@@ -86,7 +86,7 @@ def test_the_story_shows_both_programs_languages_junk_and_a_stop(simulated: list
 
 @LINUX
 @pytest.mark.kafka
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_is_left_however_it_ends(kafka_libs: Path, tmp_path: Path, number: int) -> None:
     demo = Demonstration(tmp_path, "--days-per-second", "1")
     demo.wait_for("1 of 61")

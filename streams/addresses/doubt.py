@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.internal import Listed, Lookup
-from streams.addresses import queue, steps
+from streams.addresses import blocks, queue, steps
 from streams.addresses.state import Job
 from streams.addresses.turn import Turn
 
@@ -23,6 +23,9 @@ TOO_LONG: Final = timedelta(minutes=10)
 """How long after its deadline a doubt becomes work for a person."""
 
 MAIL_TRIES: Final = 6
+_GRACE: Final = timedelta(seconds=60)
+"""How long the answer of the list is waited for after it was asked for the last time."""
+
 _SKEW: Final = timedelta(seconds=120)
 
 
@@ -36,7 +39,7 @@ def enter(turn: Turn, job: Job, code: str | None) -> None:
 def look(turn: Turn, job: Job) -> None:
     """The time of the next question has come, or that of giving up."""
     deadline = job.tries[-1].deadline
-    if turn.now >= job.send.notAfter:
+    if turn.now >= _until(turn, job):
         steps.end(turn, job, "unconfirmed", reason="no-evidence")
         return
     if job.send.channel == "email":
@@ -53,7 +56,7 @@ def look(turn: Turn, job: Job) -> None:
             to=job.send.to,
             body=job.body or "",
             since=job.tries[-1].at - _SKEW,
-            until=deadline + timedelta(seconds=turn.setting.policy.doubt_hold),
+            until=deadline + _hold(turn),
             taken=taken(turn),
         )
     )
@@ -68,7 +71,7 @@ def listed(turn: Turn, message: Listed) -> None:
     found = [match for match in message.matches if match[0] not in known]
     if found:
         steps.accept(turn, job, found[0][0], reason="found")
-    elif message.startedAt >= job.tries[-1].deadline + timedelta(seconds=turn.setting.policy.doubt_hold):
+    elif message.startedAt >= job.tries[-1].deadline + _hold(turn):
         if turn.setting.policy.doubt_policy == "strict":
             steps.end(turn, job, "unconfirmed", reason="no-evidence")
         else:
@@ -83,19 +86,39 @@ def taken(turn: Turn) -> tuple[str, ...]:
     return tuple(known + [sid for job in turn.address.jobs.values() for sid in job.late])
 
 
+def _hold(turn: Turn) -> timedelta:
+    """How long after the deadline an empty list proves nothing yet."""
+    return timedelta(seconds=turn.setting.policy.doubt_hold)
+
+
+def _until(turn: Turn, job: Job) -> datetime:
+    """When a doubt is given up: at the end of the message's time, but never before the list was asked in earnest."""
+    asked = _hold(turn) + _GRACE
+    return max(job.send.notAfter, job.tries[-1].deadline + asked)
+
+
 def _next(turn: Turn, job: Job) -> datetime:
     """When the list is asked next, or the email claimed again."""
     deadline, hold = job.tries[-1].deadline, turn.setting.policy.doubt_hold
     if job.send.channel == "email":
-        return min(deadline + timedelta(seconds=hold), job.send.notAfter)
-    times = sorted({*LOOKS, hold})
+        return deadline + timedelta(seconds=max(hold, 1.0) * 2 ** (len(job.tries) - 1))
+    times = sorted({*LOOKS, max(hold, 1.0)})
     after = times[job.looks] if job.looks < len(times) else times[-1] + EVERY * (job.looks - len(times) + 1)
-    return max(turn.now, min(deadline + timedelta(seconds=after), job.send.notAfter))
+    return min(deadline + timedelta(seconds=after), _until(turn, job))
 
 
 def _mail_again(turn: Turn, job: Job) -> None:
-    """A second email is a smaller harm than none, and mailboxes fold the same Message-ID and Date into one."""
-    if turn.setting.policy.doubt_policy == "strict" or len(job.tries) >= MAIL_TRIES or job.recalled is not None:
+    """A second email is a smaller harm than none, and mailboxes fold the same Message-ID and Date into one.
+
+    Until it is claimed again it stays in doubt: nothing else may follow a doubt (contract 1.5).
+    """
+    strict = turn.setting.policy.doubt_policy == "strict"
+    gone = turn.now >= job.send.notAfter or job.recalled is not None or blocks.reason(turn) is not None
+    if strict or gone or len(job.tries) >= MAIL_TRIES:
         steps.end(turn, job, "unconfirmed", reason="no-evidence")
-        return
-    steps.again(turn, job)
+    elif turn.having(lambda other: other.phase == "dialling"):
+        turn.put(replace(job, due=turn.now + _GRACE))
+    elif (hour := queue.hour(turn, job)) > turn.now:
+        turn.put(replace(job, due=min(hour, _until(turn, job))))
+    else:
+        queue.claim(turn, job)

@@ -84,17 +84,17 @@ def _step(turn: Turn, job: Job) -> bool:
         steps.end(turn, job, "suppressed", reason=why)
     elif left <= 0 or (job.send.channel == "sms" and left < _VALID[0] + _VALID_MARGIN):
         steps.end(turn, job, "expired")
-    elif (hour := _hour(turn, job)) > turn.now:
-        held = turn.put(replace(job, due=min(hour, job.send.notAfter), holds=job.holds + 1))
-        turn.say(held, "held", step=str(held.holds), releaseAt=hour, reason="quiet-hours")
+    elif (opens := hour(turn, job)) > turn.now:
+        held = turn.put(replace(job, due=min(opens, job.send.notAfter), holds=job.holds + 1))
+        turn.say(held, "held", step=str(held.holds), releaseAt=opens, reason="quiet-hours")
     elif caps.reached(turn.address, job, turn.now):
         steps.end(turn, job, "suppressed", reason="cap")
     else:
-        return _claim(turn, job)
+        return claim(turn, job)
     return True
 
 
-def _hour(turn: Turn, job: Job) -> datetime:
+def hour(turn: Turn, job: Job) -> datetime:
     """Contract 5.1, once more: a message may have waited here since its hour was decided."""
     quiet = turn.setting.policy.quiet_hours and not job.reply
     if not quiet or (job.send.channel == "email" and not job.send.adverse):
@@ -102,7 +102,8 @@ def _hour(turn: Turn, job: Job) -> datetime:
     return hours.earliest(turn.now, job.send.zones, hours.ADVERSE if job.send.adverse else hours.TEXTS)
 
 
-def _claim(turn: Turn, job: Job) -> bool:
+def claim(turn: Turn, job: Job) -> bool:
+    """Let one request be made. False when the same words are in doubt: then this message waits."""
     message = _words(turn, job)
     if message is None:
         steps.end(turn, job, "parked", reason="no-wording")

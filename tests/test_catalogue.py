@@ -100,3 +100,36 @@ def test_a_file_with_a_mistake_stops_the_start_with_its_name_and_the_reason() ->
     broken = {**SOURCES, "es/APPROVED.txt": SOURCES["es/APPROVED.txt"].replace("aprobada", "aprobación")}
     with pytest.raises(CatalogueError, match=r"es/APPROVED\.txt: .*takes 2 parts"):
         Catalogue(broken)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "said"),
+    [
+        (datetime(2027, 3, 14, 9, 59, tzinfo=UTC), "America/Los_Angeles", "Mar 14, 2027 at 1:59 AM"),
+        (datetime(2027, 3, 14, 10, 0, tzinfo=UTC), "America/Los_Angeles", "Mar 14, 2027 at 3:00 AM"),
+        (datetime(2027, 11, 7, 5, 30, tzinfo=UTC), "America/New_York", "Nov 7, 2027 at 1:30 AM"),
+        (datetime(2027, 11, 7, 6, 30, tzinfo=UTC), "America/New_York", "Nov 7, 2027 at 1:30 AM"),
+        (datetime(2027, 6, 1, 9, 0, tzinfo=UTC), "Pacific/Honolulu", "May 31, 2027 at 11:00 PM"),
+        (datetime(2027, 6, 1, 16, 0, tzinfo=UTC), "America/Phoenix", "June 1, 2027 at 9:00 AM"),
+        (datetime(2027, 6, 1, 4, 30, tzinfo=UTC), "America/New_York", "June 1, 2027 at 12:30 AM"),
+        (datetime(2027, 6, 1, 16, 0, tzinfo=UTC), "America/New_York", "June 1, 2027 at 12:00 PM"),
+    ],
+)
+def test_an_interview_is_told_on_the_clock_of_its_place(moment: datetime, zone: str, said: str) -> None:
+    assert f"is set for {said}. Bring" in say("INTERVIEW_BOOKED", appointment=moment, appointmentZone=zone)
+
+
+def test_a_time_with_an_offset_and_no_zone_is_the_clock_of_its_place() -> None:
+    moment = datetime.fromisoformat("2027-02-14T10:30:00-06:00")
+    assert "is set for Feb 14, 2027 at 10:30 AM." in say("INTERVIEW_BOOKED", appointment=moment)
+
+
+def test_every_day_and_hour_is_written_from_the_tables_of_the_language() -> None:
+    for tag in CATALOGUE.languages:
+        dates = CATALOGUE.library.languages[tag].dates
+        days = {dates.write(dates.sms, date(2027, month, 30 if month != 2 else 28)) for month in range(1, 13)}
+        hours = {dates.hour(datetime(2027, 1, 1, hour, 5, tzinfo=UTC)) for hour in range(24)}
+        assert (len(days), len(hours)) == (12, 24), tag
+        assert len(set(dates.weekdays)) == 7, tag
+        for written in (*days, *hours):
+            assert not any(letter in written for letter in "\u202f\u00a0"), tag

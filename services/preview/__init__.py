@@ -7,7 +7,7 @@ import click
 
 from services import templates
 from services.preview import pages, po, translation
-from streams.catalogue import Catalogue, CatalogueError
+from streams.catalogue import KINDS, Catalogue, CatalogueError
 
 
 @click.group(invoke_without_command=True)
@@ -20,14 +20,18 @@ def command(context: click.Context, out: Path | None, tags: tuple[str, ...], roo
     if context.invoked_subcommand is not None:
         return
     folder = out or Path(os.environ.get("TTN_DATA_DIR", ".ttn")) / "preview"
+    sources = templates.load(*([root] if root else []))
     try:
-        made = pages.build(Catalogue(templates.load(*([root] if root else []))), tags)
+        catalogue = Catalogue(sources)
+        whole = [tag for tag in catalogue.languages if all((tag, kind) in catalogue.library.files for kind in KINDS)]
+        made = pages.build(catalogue, tags)
+        made |= {f"{tag}.po": translation.export(tag, sources) for tag in whole if f"{tag}.html" in made}
     except CatalogueError as error:
         raise click.ClickException(str(error)) from None
     folder.mkdir(parents=True, exist_ok=True)
     for name, page in made.items():
         (folder / name).write_text(page, encoding="utf-8")
-    click.echo(f"{len(made)} pages; open {folder / 'index.html'}")
+    click.echo(f"{len(made)} files; open {folder / 'index.html'}")
 
 
 @command.command()

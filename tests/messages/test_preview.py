@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from services import templates
-from services.preview import command, pages, showcase
+from services.preview import command, pages, po, showcase
 from streams.catalogue import KINDS, Catalogue
 from streams.catalogue.values import values
 from streams.catalogue.wording import terms_of
@@ -60,7 +60,8 @@ def test_the_command_writes_the_pages_and_says_where(tmp_path: Path) -> None:
     ran = CliRunner().invoke(command, ["--out", str(tmp_path / "x"), "--language", "en", "--language", "es"])
     assert ran.exit_code == 0, ran.output
     assert str(tmp_path / "x" / "index.html") in ran.output
-    assert (tmp_path / "x" / "es.html").is_file()
+    assert 'href="es.po"' in (tmp_path / "x" / "es.html").read_text("utf-8")
+    assert po.read((tmp_path / "x" / "es.po").read_text("utf-8"))[0] == "es"
 
 
 @pytest.mark.browser

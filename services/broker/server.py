@@ -121,7 +121,7 @@ class Broker:
         command = [java, "-XX:TieredStopAtLevel=1", "-cp", f"{self._libs}/*", "kafka.tools.StorageTool"]
         with log.open("ab") as out:
             done = subprocess.run(  # noqa: S603 - java, found on the path
-                [*command, "format", "-t", cluster_id, "-c", str(config)], stdout=out, stderr=out, check=False
+                [*command, "format", f"--cluster-id={cluster_id}", "-c", str(config)], stdout=out, stderr=out, check=False
             )
         if done.returncode:
             raise self._failure(self._said())

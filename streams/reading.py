@@ -124,6 +124,8 @@ def _source(event: CloudEvent, name: str, topic: _Topic) -> Reading:
         raise UnusableError("invalid-field", "recordId differs from the subject")
     if name == "record.corrected" and data.corrects is None:
         raise UnusableError("missing-field", "corrects is missing")
+    if data.corrects == event.id:
+        raise UnusableError("invalid-field", "corrects names the event itself")
     if name == "record.merged" and data.mergedInto is None:
         raise UnusableError("missing-field", "mergedInto is missing")
     if data.mergedInto == data.recordId:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.internal import Claim, Lookup, Message, Origin, Redact
+from schemas.internal import Arrived, Claim, Lookup, Message, Origin, Redact
 from streams.grammar import DeadLetter, Emission, Output, Publish, Stage, ToStage, advance, step
 from streams.provider import Provider
 
@@ -102,7 +102,13 @@ class Simulation:
         state = self._states.get((stage, key))
         if state is None:
             state = handler.empty(key)
-        state, emitted = step(handler, state, message, now)
+        try:
+            state, emitted = step(handler, state, message, now)
+        except Exception as error:
+            if not isinstance(message, Arrived):
+                raise
+            # As in the workers: an event that finds a defect of ours is set aside, and its key stays as it was.
+            return [Emission(now, DeadLetter(message.origin, stage, "handler-bug", type(error).__name__))]
         self._keep(handler, key, state)
         return emitted
 

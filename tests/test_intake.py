@@ -303,6 +303,7 @@ def test_only_staff_may_decide() -> None:
         {"recordId": "R-1", "interview": {"timeZone": "Chicago"}},
         {"recordId": "R-1", "interview": {"part": "MX"}},
         {"recordId": "R-1", "mergedInto": "R-1"},
+        {"recordId": "R-1", "corrects": "e-1"},
     ],
 )
 def test_a_wrong_value_is_an_invalid_field(data: Any) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from schemas.cloudevents import CloudEvent
-from schemas.internal import Claim, Dialled, Inbound, Listed, Lookup, Mail, Origin, Receipt, Text
+from schemas.internal import Arrived, Claim, Dialled, Inbound, Listed, Lookup, Mail, Origin, Receipt, Text
 from streams.grammar import DeadLetter, Emission, Output, Publish, ToStage
 from streams.provider import DELIVERY, Provider
 from streams.simulation import Sent, Simulation
@@ -147,6 +147,25 @@ def test_a_source_record_goes_through_intake_at_its_moment() -> None:
     [happening] = simulation(intake=intake).arrive(origin, at(1), backfill=True)
     assert happening == Emission(at(1), DeadLetter(origin, "intake", "undecodable", "no JSON"))
     assert seen == [(at(1), True)]
+
+
+class Broken(Alarms):
+    name = "records"
+
+    def receive(self, state: Pending, message: Any, now: datetime) -> tuple[Pending, Sequence[Output]]:
+        raise ZeroDivisionError("a value that must not be said")
+
+
+def test_an_event_that_finds_a_defect_of_ours_is_set_aside_and_the_run_goes_on() -> None:
+    origin = Origin(topic="t", partition=0, offset=0, timestamp=0, key=None, headers=(), value=b"x")
+    run = Simulation(
+        lambda came, now, backfill: [ToStage("records", "r", Arrived(origin=came, at=now, backfill=backfill))],
+        {"records": Broken(), "addresses": Alarms()},
+        Provider(TIMEOUT),
+    )
+    [happening] = run.arrive(origin, at(1))
+    assert happening == Emission(at(1), DeadLetter(origin, "records", "handler-bug", "ZeroDivisionError"))
+    assert said(run.post("addresses", "a", text("still here"), at(2))) == [(2.0, "a:still here")]
 
 
 def dialled(outcome: str | None) -> tuple[list[tuple[float, str]], int]:

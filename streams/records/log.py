@@ -208,7 +208,8 @@ class Effective(NamedTuple):
 def effective(entries: Sequence[Entry]) -> Effective:
     """The events that count: corrected ones replaced, voided ones gone (domain 3.4 rule 7).
 
-    Of several corrections of one event the newest speaks.
+    Of several corrections of one event the newest speaks. A correction that was itself replaced still takes away what
+    it corrected; one that was voided does not.
     """
     known = {one.id: one for one in sorted(entries, key=lambda one: (one.source, one.id))}
     by_target: dict[str, list[Entry]] = {}
@@ -216,13 +217,18 @@ def effective(entries: Sequence[Entry]) -> Effective:
         if one.data.corrects is not None and one.name != "conflict.released" and not _circular(one, known):
             by_target.setdefault(one.data.corrects, []).append(one)
     dead: set[tuple[str, str]] = set()
+    undone: set[tuple[str, str]] = set()
+    for one in _corrections_first(entries, by_target):
+        spoken = [other for other in by_target.get(one.id, ()) if _speaks_of(other, one)]
+        counting = [other for other in spoken if (other.source, other.id) not in undone]
+        if counting:
+            dead.add((one.source, one.id))
+        if any(_voids(other) for other in counting):
+            undone.add((one.source, one.id))
 
     def lives(one: Entry) -> bool:
         return (one.source, one.id) not in dead
 
-    for one in _corrections_first(entries, by_target):
-        if any(lives(other) for other in by_target.get(one.id, ()) if _speaks_of(other, one)):
-            dead.add((one.source, one.id))
     newest_of: dict[str, Entry] = {}
     for one in entries:
         target = one.data.corrects
@@ -270,6 +276,10 @@ def _corrections_first(entries: Sequence[Entry], by_target: Mapping[str, list[En
     return found
 
 
+def _voids(correction: Entry) -> bool:
+    return correction.name == "event.voided" or (correction.name == "record.corrected" and correction.data.void)
+
+
 def _speaks_of(correction: Entry, one: Entry) -> bool:
     if (correction.source, correction.id) == (one.source, one.id):
         return False
@@ -291,12 +301,13 @@ def _rewrite(correction: Entry, known: Mapping[str, Entry]) -> Entry | None:
 
     Where the old event never came in (a dead letter) a correction with an end of membership is the approval itself.
     """
-    chain = [correction]
+    chain, seen = [correction], {correction.id}
     target = known.get(correction.data.corrects or "")
-    while target is not None and target.name == "record.corrected" and target not in chain:
+    while target is not None and target.name == "record.corrected" and target.id not in seen:
         chain.append(target)
+        seen.add(target.id)
         target = known.get(target.data.corrects or "")
-    rewritten = None if target in chain else target
+    rewritten = None if target is not None and target.id in seen else target
     while chain:
         rewritten = _corrected(rewritten, chain.pop())
     return rewritten

@@ -90,9 +90,16 @@ def _tell_records(turn: Turn) -> None:
 
 
 def _publish(turn: Turn) -> None:
-    """The view, when it is another than the one shown last; a tombstone when there is none any more."""
+    """The view, when it is another than the one shown last.
+
+    A tombstone says "erased" (contract 1.3); so a person without any enrollment left has an empty view. Where no person
+    is known, only a record that has gone elsewhere, there is nothing left to show.
+    """
     traveler = turn.traveler
-    if traveler.erased or not traveler.cards:
+    nobody = not traveler.cards and traveler.profile == Profile()
+    if traveler.shown is None and not traveler.cards:
+        return
+    if traveler.erased or nobody:
         if traveler.shown is not None:
             turn.emit(events.no_status(traveler.id))
             turn.traveler = replace(traveler, shown=None, lookAt=None)

@@ -307,6 +307,19 @@ class Recall(_Message, tag="recall", frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Owned(_Message, tag="owned", frozen=True, kw_only=True):
+    """A traveler's texts would go to this number, in this language; `leave`: no longer. No text was sent by it.
+
+    So a first word from the number, before any text, is answered in its language and reaches its traveler.
+    """
+
+    travelerId: str
+    to: str
+    language: str | None = None
+    program: str | None = None
+    leave: bool = False
+
+
 # ---- addresses -> travelers (Outcome also goes this way; travelers passes it on to records)
 
 
@@ -467,5 +480,5 @@ TravelersMessage = (
     | Enroll
     | Notice
 )
-AddressesMessage = Send | Recall | Inbound | Receipt | OptedOut | Dialled | Listed | Redacted
+AddressesMessage = Send | Recall | Owned | Inbound | Receipt | OptedOut | Dialled | Listed | Redacted
 Message = RecordsMessage | TravelersMessage | AddressesMessage

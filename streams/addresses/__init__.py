@@ -20,6 +20,7 @@ KEPT: Final = timedelta(days=7)
 _HANDLERS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     internal.Send: queue.send,
     internal.Recall: queue.recall,
+    internal.Owned: queue.owned,
     internal.Dialled: results.dialled,
     internal.Listed: doubt.listed,
     internal.Receipt: evidence.receipt,

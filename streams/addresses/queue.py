@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Claim, Mail, Recall, Send, Text
+from schemas.internal import Claim, Mail, Owned, Recall, Send, Text
 from streams import hours
 from streams.addresses import blocks, caps, steps
 from streams.addresses.state import Job, Owner, Try
@@ -38,6 +38,16 @@ def send(turn: Turn, message: Send) -> None:
     )
     turn.put(Job(send=message))
     pump(turn)
+
+
+def owned(turn: Turn, message: Owned) -> None:
+    """A traveler gives this number, or gave it up. What was sent to it stays known: it may be answered later."""
+    held = turn.address.owners.get(message.travelerId)
+    if held is not None and held.sent:
+        return
+    others = {name: owner for name, owner in turn.address.owners.items() if name != message.travelerId}
+    newcomer = {} if message.leave else {message.travelerId: Owner(message.language, message.program)}
+    turn.address = replace(turn.address, channel="sms", to=message.to, owners=newcomer | others)
 
 
 def recall(turn: Turn, message: Recall) -> None:
@@ -157,7 +167,7 @@ def _last(turn: Turn, job: Job) -> dict[str, Owner]:
     if job.reply:
         return turn.address.owners
     rest = {name: owner for name, owner in turn.address.owners.items() if name != job.send.travelerId}
-    return rest | {job.send.travelerId: Owner(job.send.languageRequested, job.send.program)}
+    return rest | {job.send.travelerId: Owner(job.send.languageRequested, job.send.program, sent=True)}
 
 
 def _words(turn: Turn, job: Job) -> Text | Mail | None:

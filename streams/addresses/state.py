@@ -68,18 +68,19 @@ class Block(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A traveler whose messages go to this address: their language, and the program of their last message."""
+    """A traveler whose messages go to this address: language and program of the last one, `sent` once there was one."""
 
     language: str | None = None
     program: str | None = None
+    sent: bool = False
 
 
 class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     """One phone number or mailbox: all messages to it, whoever they are for, and what its owner said.
 
-    `owners` by traveler id, the one of the last text message last. `texts` are the local days of the texts that the
+    `owners` by traveler id, the one of the last message last. `texts` are the local days of the texts that the
     provider took, exempt ones apart. `shown` is the suppression published last; `changes` counts those publications
-    and `replies` our answers. `confirmed`: STOP was confirmed since the last START.
+    and `replies` our answers. `helpedAt` is when HELP went last; `invited`: the number was asked for a YES.
     """
 
     key: str
@@ -90,7 +91,6 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     shown: Blocking | None = None
     changes: int = 0
     owners: dict[str, Owner] = {}
-    spoken: str | None = None
     texts: tuple[str, ...] = ()
     replies: int = 0
     helpedAt: datetime | None = None

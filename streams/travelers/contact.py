@@ -9,12 +9,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Answered, ContactChanged, Facts, News
+from schemas.internal import Answered, ContactChanged, Facts, News, Owned
 from streams import contacts
 from streams.identity import event_id
 from streams.travelers import messages
+from streams.travelers.people import recipient
 from streams.travelers.profile import amend
-from streams.travelers.state import Address, Profile, Stamp
+from streams.travelers.state import Address, Profile, Stamp, Traveler
 from streams.travelers.turn import Turn
 from streams.travelers.view import view
 
@@ -55,6 +56,25 @@ def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source:
     if asked and not new.verified and turn.traveler.profile.consentSms is True:
         news = _news(turn, "OPT_IN_REQUEST", cause, occurred, source)
         messages.start(turn, replace(news, channels=("sms",)), to={"sms": new.address})
+
+
+def register(turn: Turn) -> None:
+    """Let the number know whose it is, before any text goes to it."""
+    before, after = _number(turn.before, turn.now), _number(turn.traveler, turn.now)
+    if before == after:
+        return
+    program = next(iter(sorted(card.card.program for card in turn.traveler.cards.values())), None)
+    for (number, language), leave in ((before, True), (after, False)):
+        if number is not None and (not leave or number != after[0]):
+            key = turn.setting.identity.address("sms", number)
+            owned = Owned(travelerId=turn.traveler.id, to=number, language=language, program=program, leave=leave)
+            turn.tell("addresses", key, owned)
+
+
+def _number(traveler: Traveler, now: datetime) -> tuple[str | None, str | None]:
+    """The number to which texts would go, and their language."""
+    person = recipient(traveler, now)
+    return (person.phone.address, person.language) if person.phone is not None else (None, None)
 
 
 def answered(turn: Turn, message: Answered) -> None:

@@ -15,7 +15,7 @@ from streams import events, hours
 from streams.events import FINAL, NotificationState
 from streams.identity import notification_id
 from streams.travelers import coverage
-from streams.travelers.people import Recipient, recipient, refusal
+from streams.travelers.people import Recipient, recipient, refusal, zones
 from streams.travelers.state import Item
 from streams.travelers.turn import Turn
 
@@ -196,7 +196,7 @@ def _hour(turn: Turn, item: Item) -> datetime:
     if not turn.setting.policy.quiet_hours or (item.channel == "email" and not item.news.adverse):
         return turn.now
     window = hours.ADVERSE if item.news.adverse else hours.TEXTS
-    return min(hours.earliest(turn.now, turn.traveler.zones, window), item.news.notAfter)
+    return min(hours.earliest(turn.now, zones(turn.traveler), window), item.news.notAfter)
 
 
 def _decide(turn: Turn, name: str) -> None:
@@ -251,7 +251,7 @@ def _hand(turn: Turn, name: str, to: str, person: Recipient) -> None:
         plannedAt=news.plannedAt,
         releaseAt=turn.now,
         notAfter=news.notAfter,
-        zones=turn.traveler.zones,
+        zones=zones(turn.traveler),
         lane=_LANES.get(news.kind, 2),
         adverse=news.adverse,
         exempt=news.exempt or news.adverse or _LANES.get(news.kind) == 0,

@@ -60,7 +60,7 @@ def test_an_email_is_whole_neutral_outside_and_says_the_same_in_both_parts(langu
         assert not page.tags & {"img", "script", "iframe", "form", "input", "object", "link", "video", "svg"}
         assert "url(" not in mail.html
         assert page.words[0 : len(words.sender.split())] == words.sender.split()
-        spoken = [word for word in mail.text.split() if word != "-"]
+        spoken = " ".join(line.removeprefix("- ") for line in lines).split()
         assert page.words[len(words.sender.split()) + len(mail.subject.split()) :] == spoken
 
 

@@ -37,10 +37,46 @@ def test_english_has_every_kind() -> None:
 
 @pytest.mark.parametrize(
     ("requested", "served"),
-    [("es", "es"), ("es-MX", "es"), ("ES_pr", "es"), ("en-GB", "en"), (None, "en"), ("xx", "en"), ("", "en")],
+    [
+        ("es", "es"),
+        ("es-MX", "es"),
+        ("ES_pr", "es"),
+        ("en-GB", "en"),
+        (None, "en"),
+        ("xx", "en"),
+        ("", "en"),
+        ("zh", "zh-Hans"),
+        ("zh-CN", "zh-Hans"),
+        ("zh-SG", "zh-Hans"),
+        ("zh-TW", "zh-Hant"),
+        ("zh_HK", "zh-Hant"),
+        ("zh-Hant-US", "zh-Hant"),
+        ("zh-Hans-TW", "zh-Hans"),
+        ("fil", "tl"),
+        ("fil-PH", "tl"),
+        ("tl", "tl"),
+        ("pt", "pt-BR"),
+        ("pt-br", "pt-BR"),
+        ("fr-CA", "fr"),
+        ("ar-EG", "ar"),
+        ("ht-HT", "ht"),
+    ],
 )
 def test_a_tag_falls_back_to_its_base_language_then_to_english(requested: str | None, served: str) -> None:
     assert CATALOGUE.serve("APPROVED", requested, "sms") == served
+
+
+def test_one_chinese_never_stands_in_for_the_other() -> None:
+    without = Catalogue({path: text for path, text in SOURCES.items() if not path.startswith("zh-Hant/")})
+    assert without.serve("APPROVED", "zh-TW", "sms") == "en"
+    assert without.serve("APPROVED", "zh-CN", "sms") == "zh-Hans"
+
+
+def test_the_languages_are_those_of_both_tiers() -> None:
+    assert set(CATALOGUE.languages) == {
+        *("en", "es", "zh-Hans", "zh-Hant", "vi", "ko", "tl"),
+        *("ar", "ht", "fr", "pt-BR", "ru"),
+    }
 
 
 def test_a_text_says_the_program_the_date_and_the_one_address() -> None:

@@ -44,7 +44,7 @@ _START: Final = {
     "es": "iniciar empezar comenzar reanudar inicio alta",
     "zh-Hans": "开始 恢复 订阅",
     "zh-Hant": "開始 恢復 訂閱",
-    "vi": "bắt đầu; tiếp tục; đăng ký",
+    "vi": "; bắt đầu; tiếp tục; đăng ký",
     "ko": "시작 다시시작 재개 구독",
     "tl": "simulan magsimula umpisahan",
     "ar": "ابدأ ابدا بدء استئناف اشتراك",
@@ -87,13 +87,13 @@ _WRONG: Final = {
     "es": "equivocado; numero equivocado; persona equivocada; no soy yo; no es mi numero; se equivoco; se equivocaron",
     "zh-Hans": "打错了 发错了 错号 不是我 号码错误 发错人了",
     "zh-Hant": "打錯了 發錯了 錯號 不是我 號碼錯誤 發錯人了",
-    "vi": "nhầm số; sai số; nhầm người; sai người; không phải tôi",
+    "vi": "; nhầm số; sai số; nhầm người; sai người; không phải tôi",
     "ko": "잘못보냈어요 틀린번호; 잘못된 번호; 번호 틀렸어요; 저 아니에요; 다른 사람이에요",
-    "tl": "maling tao; maling numero; hindi ako; mali ang numero",
-    "ar": "رقم خطأ; الرقم خطأ; شخص خطأ; لست انا; لست أنا; رقم خاطئ",
-    "ht": "move nimewo; move moun; se pa mwen; nimewo a pa bon",
-    "fr": "mauvais numero; mauvaise personne; ce n est pas moi; erreur de numero; faux numero",
-    "pt-BR": "numero errado; pessoa errada; nao sou eu; engano",
+    "tl": "; maling tao; maling numero; hindi ako; mali ang numero",
+    "ar": "; رقم خطأ; الرقم خطأ; شخص خطأ; لست انا; لست أنا; رقم خاطئ",
+    "ht": "; move nimewo; move moun; se pa mwen; nimewo a pa bon",
+    "fr": "; mauvais numero; mauvaise personne; ce n est pas moi; erreur de numero; faux numero",
+    "pt-BR": "; numero errado; pessoa errada; nao sou eu; engano",
     "ru": "ошиблись; не тот номер; не тот человек; это не я; неправильный номер; вы ошиблись",
 }
 
@@ -144,7 +144,7 @@ def _words(text: str) -> list[str]:
 
 
 def _entries(written: str) -> list[list[str]]:
-    """The entries of a list: up to the first `;` single words, behind it phrases."""
+    """The entries of a list: up to the first `;` single words, behind each `;` a phrase."""
     singles, *phrases = written.split(";")
     return [_words(entry) for entry in (*singles.split(), *phrases)]
 

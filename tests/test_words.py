@@ -1,0 +1,124 @@
+"""What people say by text is understood in every language that we write in, with any spelling that a phone makes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.words import hear
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STOP",
+        "stop.",
+        " S T O P ",
+        "ＳＴＯＰ",
+        "“Stop”",
+        "st\u200bop",
+        "Please stop",
+        "STOP STOP",
+        "stop texting me",
+        "please stop sending me these",
+        "Opt out",
+        "unsubscribe",
+        "END",
+        "quit",
+        "revoke",
+        "cancel",
+        "PARAR",
+        "alto",
+        "No más mensajes",
+        "BASTA",
+        "停止",
+        "请停止",
+        "退订",
+        "取消訂閱",
+        "不要再发短信了",
+        "dừng",
+        "DUNG",
+        "ngừng gửi",
+        "중지",
+        "수신거부",
+        "itigil",
+        "توقف",
+        "أوقف",
+        "sispann",
+        "arrêt",
+        "ARRET",
+        "стоп",
+        "Отписаться",
+        "sair",
+    ],
+)
+def test_stop_is_heard(text: str) -> None:
+    heard = hear(text)
+    assert heard is not None
+    assert heard.word == "stop"
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "language"),
+    [
+        ("START", "start", "en"),
+        ("unstop", "start", "en"),
+        ("Yes please", "yes", "en"),
+        ("SÍ", "yes", "es"),
+        ("是", "yes", "zh-Hans"),
+        ("có", "yes", "vi"),
+        ("نعم", "yes", "ar"),
+        ("да", "yes", "ru"),
+        ("help", "help", "en"),
+        ("AYUDA", "help", "es"),
+        ("도움말", "help", "ko"),
+        ("wrong person", "wrong-person", "en"),
+        ("Sorry, you have the wrong number", "wrong-person", "en"),
+        ("wrong number, stop texting me", "wrong-person", "en"),
+        ("número equivocado", "wrong-person", "es"),
+        ("打错了", "wrong-person", "zh-Hans"),
+        ("nhầm số", "wrong-person", "vi"),
+        ("PARAR", "stop", "es"),
+    ],
+)
+def test_other_words_are_heard_with_their_language(text: str, word: str, language: str) -> None:
+    assert hear(text) == (word, language)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "👍",
+        "???",
+        "don't stop",
+        "ok",
+        "thanks",
+        "When is my interview?",
+        "My flight makes a stop in Chicago on the way home next week, is that fine with the program?",
+        "nonstop",
+        "backend",
+        "Can I start my renewal now or should I wait until next month?",
+    ],
+)
+def test_what_is_no_order_is_not_one(text: str) -> None:
+    assert hear(text) is None
+
+
+@given(st.text(max_size=160))
+def test_any_text_is_heard_without_trouble(text: str) -> None:
+    heard = hear(text)
+    assert heard is None or heard.word in ("stop", "start", "yes", "help", "wrong-person")
+
+
+@given(
+    st.sampled_from(["stop", "parar", "стоп", "توقف", "停止"]), st.text(alphabet=" .!\u200b\u00a0-*_\"'", max_size=8)
+)
+def test_signs_and_spaces_around_a_word_change_nothing(word: str, noise: str) -> None:
+    heard = hear(noise + word.upper() + noise)
+    assert heard is not None
+    assert heard.word == "stop"
+
+
+def test_no_single_common_word_is_taken_for_a_wrong_person() -> None:
+    for text in ("số", "رقم", "maling", "numero", "move", "bắt"):
+        assert hear(text) is None, text

@@ -84,7 +84,9 @@ def answered(turn: Turn, message: Answered) -> None:
         return
     if profile.phone.verified:
         return
-    stamp = Stamp(turn.now, "answered")
+    asked = [held.time for held in profile.stamps.values()]
+    # A source's clock may be ahead of ours: the answer is later than what it answers, whatever the clocks say.
+    stamp = Stamp(max([turn.now, *asked]), "~answered")
     given = {"phone": Address(message.address, verified=True), "consentSms": True}
     turn.traveler = replace(turn.traveler, profile=amend(profile, given, stamp))
 

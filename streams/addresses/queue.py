@@ -62,7 +62,10 @@ def recall(turn: Turn, message: Recall) -> None:
 
 
 def pump(turn: Turn) -> None:
-    """Claim what may leave now; end, hold or keep the rest."""
+    """Claim what may leave now; end, hold or keep the rest. What may not leave at all ends at once."""
+    if (why := blocks.reason(turn)) is not None:
+        for job in turn.having(lambda job: job.phase == "waiting" and not job.reply and job.recalled is None):
+            steps.end(turn, job, "suppressed", reason=why)
     while not turn.having(lambda job: job.phase == "dialling"):
         ready = turn.having(lambda job: job.phase == "waiting" and (job.due is None or job.due <= turn.now))
         if not ready:
@@ -90,8 +93,6 @@ def _step(turn: Turn, job: Job) -> bool:
     left = (job.send.notAfter - turn.now).total_seconds()
     if job.recalled is not None:
         steps.end(turn, job, job.recalled.state, reason=job.recalled.reason)
-    elif (why := None if job.reply else blocks.reason(turn)) is not None:
-        steps.end(turn, job, "suppressed", reason=why)
     elif left <= 0 or (job.send.channel == "sms" and left < _VALID[0] + _VALID_MARGIN):
         steps.end(turn, job, "expired")
     elif (opens := hour(turn, job)) > turn.now:

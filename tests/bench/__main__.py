@@ -11,12 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from services.broker import Cluster, jars
-from tests.bench import fold_job, recovery_job, stages_job
+from tests.bench import dialer, fold_job, recovery_job, stages_job
 from tests.bench.fold_job import Row
 from tests.bench.systems import systems
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
-_JOBS: Final = ("fold", "stages", "restore", "kill")
+_JOBS: Final = ("fold", "stages", "restore", "kill", "dialer")
 
 
 def _say(text: str) -> None:
@@ -86,6 +86,9 @@ def main() -> None:
             jobs["restore"] = {"ours": asyncio.run(recovery_job.restore_rate(kafka, asked.records, folder))}
         if "kill" in wanted:
             jobs["kill"] = asyncio.run(_kill(kafka, folder, asked.keys))
+        if "dialer" in wanted:
+            _say("dialer: texts to a sandbox in a process of its own")
+            jobs["dialer"] = {"ours": {name: round(figure, 1) for name, figure in dialer.main([]).items()}}
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)

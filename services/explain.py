@@ -11,7 +11,7 @@ from schemas import cloudevents
 from services import logs
 from services.contents import contents
 from services.settings import Settings
-from services.wire import origin_of
+from services.wire import ARRIVED, header, moment, origin_of
 from streams import topics
 from streams.explanation import Dossier, tell
 
@@ -23,7 +23,7 @@ async def dossier(settings: Settings) -> Dossier:
     found = Dossier()
     for topic in topics.INPUTS:
         async for record in contents(settings, topic):
-            found.source(origin_of(record), datetime.fromtimestamp(record.timestamp / 1000, UTC))
+            found.source(origin_of(record), _arrived(record))
     async for record in contents(settings, topics.DEAD_LETTER):
         said = {name: raw.decode("utf-8", "replace") for name, raw in record.headers if name.startswith("dlq.")}
         found.letter(origin_of(record), None, said.get("dlq.reason", ""), said.get("dlq.error", ""))
@@ -31,6 +31,12 @@ async def dossier(settings: Settings) -> Dossier:
         async for record in contents(settings, topic):
             _note(found, topic, record)
     return found
+
+
+def _arrived(record: ConsumerRecord[bytes, bytes]) -> datetime:
+    """When a source record arrived: by the stepped clock of a demonstration, otherwise as Kafka stamped it."""
+    stamped = header(record, ARRIVED)
+    return moment(stamped) if stamped is not None else datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
 def _note(found: Dossier, topic: str, record: ConsumerRecord[bytes, bytes]) -> None:

@@ -57,6 +57,8 @@ def source_guardian(turn: Turn, message: SourceGuardian) -> None:
 def settle(turn: Turn) -> None:
     """After every message and moment: recall what may no longer leave, tell the records, publish the view."""
     before = turn.before
+    if not _touched(turn):
+        return
     turn.traveler = replace(turn.traveler, zones=zones(turn.traveler))
     comes = of_age(turn.traveler)
     waiting = comes is not None and comes > turn.now and is_child(turn.traveler, turn.now)
@@ -67,6 +69,23 @@ def settle(turn: Turn) -> None:
     notices.enroll(turn)
     _tell_records(turn)
     _publish(turn)
+
+
+def _touched(turn: Turn) -> bool:
+    """Whether anything of the person is other than before, or the clock has reached one of their moments.
+
+    Most messages are outcomes, which touch nothing here; looking for it in vain would cost more than all else.
+    """
+    before, after = turn.before, turn.traveler
+    moments = (before.adultAt, before.lookAt)
+    return (
+        after.profile is not before.profile
+        or after.cards is not before.cards
+        or after.births is not before.births
+        or after.notices is not before.notices
+        or (after.deceased, after.erased) != (before.deceased, before.erased)
+        or any(moment is not None and moment <= turn.now for moment in moments)
+    )
 
 
 def _end_all(turn: Turn, reason: str) -> None:

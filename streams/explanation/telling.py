@@ -31,6 +31,8 @@ def _case(dossier: Dossier, view: TravelerStatus) -> Iterator[str]:
     if view.tripNumber is not None:
         program = words.PROGRAMS.get(view.tripNumber.program, view.tripNumber.program)
         yield f"  Number for trips: {program} {view.tripNumber.masked}: it includes PreCheck and lasts longest."
+    if not view.cards:
+        yield "  No enrollment is known, or none is left."
     for card in view.cards:
         yield ""
         yield from _record(dossier, card)

@@ -38,15 +38,16 @@ class Demonstration:
         self.page = ""
 
     def wait_for(self, words: str) -> str:
-        """The next line with these words. Fails where the demo ends before it."""
-        until = time.monotonic() + _PATIENCE
+        """The next line with these words. Fails where the demo ends before it, or says nothing for long."""
+        before = time.monotonic()
         for line in self._lines():
+            waited, before = time.monotonic() - before, time.monotonic()
             self.said.append(line)
             if "Phones and inboxes:" in line:
                 self.page = line.split()[-1]
             if words in line:
                 return line
-            if time.monotonic() > until:
+            if waited > _PATIENCE:
                 break
         raise AssertionError(f"never said {words!r}, but:\n{''.join(self.said)}\n{self._logs()}")
 

@@ -154,7 +154,7 @@ class Api:
         if form.get("Body") == "":
             if text.status not in _FINAL:
                 raise ApiError(400, 20009, "Cannot redact a message that is still in progress.")
-            text.body = ""
+            text.redacted = True
             text.updated = self._world.clock.now()
             self._world.changed()
         elif form.get("Status") == "canceled":

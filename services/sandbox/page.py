@@ -203,6 +203,7 @@ def _text_json(text: Sms) -> dict[str, Any]:
         "to": text.to,
         "from": text.sender,
         "body": text.body,
+        "redacted": text.redacted,
         "status": text.status,
         "code": text.code,
         "at": rfc3339(text.created),

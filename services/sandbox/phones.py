@@ -18,7 +18,7 @@ def new_sid() -> str:
 
 
 class Sms(msgspec.Struct, kw_only=True):
-    """One text, in or out."""
+    """One text, in or out. `redacted`: the provider has removed its words; the phone that got them has not."""
 
     sid: str
     to: str
@@ -32,6 +32,7 @@ class Sms(msgspec.Struct, kw_only=True):
     code: int | None = None
     segments: int = 1
     callback: str | None = None
+    redacted: bool = False
 
     def advance(self, status: str, now: datetime, code: int | None = None) -> None:
         """A new status at `now`."""
@@ -89,7 +90,7 @@ class Phones:
         return {
             "account_sid": account,
             "api_version": "2010-04-01",
-            "body": sms.body,
+            "body": "" if sms.redacted else sms.body,
             "date_created": format_datetime(sms.created),
             "date_updated": format_datetime(sms.updated),
             "date_sent": format_datetime(sms.sent) if sms.sent else None,

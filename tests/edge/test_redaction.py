@@ -85,10 +85,11 @@ async def test_the_dialer_removes_the_body_at_the_provider_and_says_so(rig: Rig,
     rig.submit(redact)
     await rig.settle()
     assert len(rig.reports) == 1
-    assert sms.body
+    assert not sms.redacted
     sms.advance("delivered", sms.created)
     assert await rig.dial(redact) == Redacted(providerId=sid)
-    assert sms.body == ""
+    assert sms.redacted
+    assert sandbox.world.phones.resource(sms)["body"] == ""
 
 
 def test_the_messages_of_redaction_survive_the_wire() -> None:

@@ -713,3 +713,10 @@ def test_a_shard_tells_newcomers_what_holds() -> None:
     assert [one.key for one in shard.hear(Enroll(travelerId="t2", program="GLOBAL_ENTRY"))] == ["t2"]
     shard.hear(Enroll(travelerId="t1", program="GLOBAL_ENTRY", leave=True))
     assert [one.key for one in shard.hear(_notice(wave=True))] == ["t2"]
+
+
+def test_a_warning_about_a_number_respects_a_no_to_email() -> None:
+    person = Person().signed_up(consent={"sms": True, "email": False})
+    person.profile(LATER, phone={"address": OTHER, "verified": True})
+    assert [(one.kind, one.to) for one in sends(person.said)] == [("CONTACT_CHANGED", PHONE)]
+    assert steps(person.said, "email") == [("planned", None), ("suppressed", "no-consent")]

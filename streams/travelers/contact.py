@@ -47,11 +47,8 @@ def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source:
         if before.consentSms is True:
             news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
             messages.start(turn, replace(news, channels=("sms",)), to={"sms": old.address})
-        mailbox = turn.traveler.profile.email
-        if mailbox is not None and mailbox.verified:
-            # Even where status mail is not wanted: a warning about the own account is no status.
-            news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
-            messages.start(turn, replace(news, channels=("email",)), to={"email": mailbox.address})
+        news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
+        messages.start(turn, replace(news, channels=("email",)))
     asked = old is None or moved
     if asked and not new.verified and turn.traveler.profile.consentSms is True:
         news = _news(turn, "OPT_IN_REQUEST", cause, occurred, source)

@@ -104,10 +104,14 @@ class Assembly:
         self._appear("web.json", self._launch("web"))
         self._page = msgspec.json.decode(self._appear("sandbox.json", self._launch("sandbox")))["page"]
 
-    def fault(self, name: str, times: int | None = None) -> None:
-        """Let something go wrong for the next so many messages, or for all."""
+    def fault(self, name: str, times: int | None = None, to: str = "") -> None:
+        """Let something go wrong for the next so many messages, or for all; for one address, or for any."""
         name, _, detail = name.partition(":")
-        self._press("faults", {"name": name, "detail": detail, "times": "" if times is None else str(times)})
+        self._press("faults", {"name": name, "detail": detail, "times": "" if times is None else str(times), "to": to})
+
+    def address(self, number: int, channel: str = "sms") -> str:
+        """Where the message of this number goes."""
+        return f"+1{self._area}555{number:04d}" if channel == "sms" else f"{self._run}-{number}@example.com"
 
     def _press(self, button: str, form: dict[str, str]) -> None:
         data = urllib.parse.urlencode(form).encode()
@@ -171,7 +175,7 @@ class Assembly:
         try:
             for number in range(count):
                 now = datetime.now(UTC)
-                to = f"+1{self._area}555{number:04d}" if channel == "sms" else f"{self._run}-{number}@example.com"
+                to = self.address(number, channel)
                 send = _message(f"{self._run}-{channel}-{number}", channel, to, now)
                 self._sent[send.notificationId] = (now, send.to)
                 record = wire.to_stage(keys, PARTITIONS, "addresses", identity.address(channel, to), send, now)

@@ -514,3 +514,14 @@ def test_a_text_that_never_arrived_does_not_count() -> None:
         [claim] = claims(place.hear(text(number, kind=f"K{number}")))
         place.answer(claim, "rejected", "21612")
     assert place.state.texts == ()
+
+
+def test_what_is_kept_reads_back_as_it_was() -> None:
+    place = Place()
+    place.deliver(text(0))
+    place.hear(text(1, kind="B"))
+    place.text("STOP")
+    place.text("wrong number")
+    state = place.state
+    assert {"stopped", "wrong-person"} == set(state.blocks)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=place.stage.state_type) == state

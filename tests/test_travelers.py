@@ -720,3 +720,18 @@ def test_a_warning_about_a_number_respects_a_no_to_email() -> None:
     person.profile(LATER, phone={"address": OTHER, "verified": True})
     assert [(one.kind, one.to) for one in sends(person.said)] == [("CONTACT_CHANGED", PHONE)]
     assert steps(person.said, "email") == [("planned", None), ("suppressed", "no-consent")]
+
+
+def test_what_is_kept_reads_back_as_it_was() -> None:
+    person = Person().signed_up(minor=True, guardian={"phone": OTHER}, dateOfBirth="2015-01-01")
+    person.card()
+    person.hear(_notice())
+    person.told(news("LETTER_READY", adverse=True), datetime(2027, 3, 6, 0, 10, tzinfo=UTC))
+    program = _program()
+    program.announce("n1", "PAUSED", NOW)
+    program.decide("notice.approved", "n0", "ann", NOW)
+    shard = Person(key="program:GLOBAL_ENTRY#7")
+    shard.hear(Enroll(travelerId="t1", program="GLOBAL_ENTRY"))
+    shard.hear(_notice())
+    for state in (person.state, program.state, shard.state):
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=person.stage.state_type) == state

@@ -9,13 +9,13 @@ from typing import Final, Literal, get_args
 
 from msgspec.structs import replace
 
-from schemas.internal import News, Outcome, Plan, Recall, Release, Send, Withdraw
-from schemas.outputs import Channel, Notification, Reason
-from streams import events, hours
-from streams.events import FINAL, NotificationState
+from schemas.internal import News, Outcome, Plan, Recall, Release, Withdraw
+from schemas.outputs import Channel, Reason
+from streams import hours
+from streams.events import FINAL
 from streams.identity import notification_id
-from streams.travelers import coverage
-from streams.travelers.people import Recipient, recipient, refusal, zones
+from streams.travelers import coverage, handover, steps
+from streams.travelers.people import recipient, refusal, zones
 from streams.travelers.state import Item
 from streams.travelers.turn import Turn
 
@@ -25,26 +25,6 @@ GUARDIAN_WAIT: Final = timedelta(hours=72)
 REASONS: Final = frozenset(get_args(Reason))
 """Why a notification may be suppressed (contract 1.5)."""
 
-_LANES: Final = {
-    "CONTACT_CHANGED": 0,
-    "OPT_IN_REQUEST": 0,
-    "ACTION_NEEDED": 1,
-    "APPROVED": 1,
-    "CORRECTION": 1,
-    "COND_APPROVED": 1,
-    "INTERVIEW_BOOKED": 1,
-    "INTERVIEW_CANCELLED": 1,
-    "INTERVIEW_REMINDER": 1,
-    "LETTER_READY": 1,
-    "MEMBERSHIP_CHANGE": 1,
-    "REPLY_DUE": 1,
-    "REVIEW_DECIDED": 1,
-    "WITHDRAWN": 1,
-    "PROGRAM_NOTICE": 3,
-    "STILL_IN_REVIEW": 3,
-    "EXPIRY_REMINDER": 3,
-    "RENEWAL_NOT_NEEDED": 3,
-}
 _RESCUED: Final = frozenset({"failed", "unconfirmed", "parked"})
 _RESCUED_REASONS: Final = frozenset({"cap", "hard-bounce", "wrong-person", "unverified", "contact-changed"})
 
@@ -90,7 +70,7 @@ def cancel(turn: Turn, name: str, reason: str) -> None:
         recall = Recall(notificationId=name, travelerId=turn.traveler.id, state=_ending(reason), reason=reason)
         turn.tell("addresses", item.key or "", recall)
     else:
-        _end(turn, name, _ending(reason), reason)
+        steps.end(turn, name, _ending(reason), reason)
 
 
 def _ending(reason: str) -> Literal["superseded", "suppressed"]:
@@ -101,11 +81,11 @@ def go(turn: Turn, name: str) -> None:
     """Let a message leave now, or hold it until its hour; over its time it expires."""
     item = turn.traveler.items[name]
     if turn.now >= item.news.notAfter:
-        _end(turn, name, *(("suppressed", "no-guardian") if item.waits else ("expired", None)))
+        steps.end(turn, name, *(("suppressed", "no-guardian") if item.waits else ("expired", None)))
         return
     hour = _hour(turn, item)
     if hour > turn.now:
-        _hold(turn, name, hour, "adverse-hours" if item.news.adverse else "quiet-hours")
+        steps.hold(turn, name, hour, "adverse-hours" if item.news.adverse else "quiet-hours")
         return
     _decide(turn, name)
 
@@ -121,12 +101,12 @@ def outcome(turn: Turn, message: Outcome) -> None:
     """What an address did with a message: remembered, passed on to its record, and rescued by email where it failed."""
     item = turn.traveler.items.get(message.notificationId)
     if item is None or item.kept:
-        _forward(turn, message)
+        steps.forward(turn, message)
     if item is None or message.state not in FINAL:
         return
     turn.drop(message.notificationId)
     if message.state == "superseded":
-        _count_end(turn, message.notificationId)
+        steps.count_end(turn, message.notificationId)
     if message.state in _RESCUED or message.reason in _RESCUED_REASONS:
         reroute(turn, item)
 
@@ -177,12 +157,12 @@ def _plan(
         round=turn.traveler.ended.get(name, 0),
     )
     turn.put(name, item)
-    _say(turn, name, "planned")
+    steps.say(turn, name, "planned")
     if (reason := "deceased" if turn.traveler.deceased else news.withheld.get(channel)) is not None:
-        _end(turn, name, "suppressed", reason)
+        steps.end(turn, name, "suppressed", reason)
         return None
     if news.releaseAt > turn.now:
-        _say_held(turn, name, news.releaseAt, "debounce")
+        steps.say_held(turn, name, news.releaseAt, "debounce")
     return name
 
 
@@ -203,22 +183,22 @@ def _decide(turn: Turn, name: str) -> None:
     item = turn.traveler.items[name]
     person = recipient(turn.traveler, turn.now, item.news.record)
     if turn.traveler.deceased:
-        _end(turn, name, "suppressed", "deceased")
+        steps.end(turn, name, "suppressed", "deceased")
     elif coverage.covered(turn.traveler, item.news):
-        _end(turn, name, "suppressed", "covered-by-other-program")
+        steps.end(turn, name, "suppressed", "covered-by-other-program")
         if item.channel == "email" and (instead := coverage.instead(turn.traveler, item.news, turn.now)) is not None:
             start(turn, instead, kept=True)
     elif item.to is not None:
-        _hand(turn, name, item.to, person)
+        handover.hand(turn, name, item.to, person)
     elif (reason := refusal(person, item.channel, _held_address(turn, item))) is None:
         address = person.phone if item.channel == "sms" else person.email
-        _hand(turn, name, address.address if address is not None else "", person)
+        handover.hand(turn, name, address.address if address is not None else "", person)
     elif person.missing and not item.waits and "guardian" in turn.traveler.profile.stamps:
         until = min(turn.now + GUARDIAN_WAIT, item.news.notAfter)
         turn.put(name, replace(item, waits=True))
-        _hold(turn, name, until, "no-guardian")
+        steps.hold(turn, name, until, "no-guardian")
     else:
-        _end(turn, name, "suppressed", reason)
+        steps.end(turn, name, "suppressed", reason)
         if reason == "unverified":
             reroute(turn, item)
 
@@ -226,114 +206,3 @@ def _decide(turn: Turn, name: str) -> None:
 def _held_address(turn: Turn, item: Item) -> bool:
     cards = turn.traveler.cards.values()
     return any(card.sourceHasPhone if item.channel == "sms" else card.sourceHasEmail for card in cards)
-
-
-def _hand(turn: Turn, name: str, to: str, person: Recipient) -> None:
-    item = turn.traveler.items[name]
-    news = item.news
-    key = turn.setting.identity.address(item.channel, to)
-    send = Send(
-        notificationId=name,
-        travelerId=turn.traveler.id,
-        kind=news.kind,
-        fact=news.fact,
-        channel=item.channel,
-        to=to,
-        record=news.record if item.kept else None,
-        recordId=news.recordId or None,
-        program=news.program or None,
-        applicationId=news.applicationId,
-        causeId=news.causeId,
-        facts=replace(news.facts, child=person.child),
-        languageRequested=person.language,
-        languageServed=turn.setting.catalogue.serve(news.kind, person.language, item.channel),
-        occurredAt=news.occurredAt,
-        plannedAt=news.plannedAt,
-        releaseAt=turn.now,
-        notAfter=news.notAfter,
-        zones=zones(turn.traveler),
-        lane=_LANES.get(news.kind, 2),
-        adverse=news.adverse,
-        exempt=news.exempt or news.adverse or _LANES.get(news.kind) == 0,
-        optIn=news.kind == "OPT_IN_REQUEST",
-        rescue=item.rescue,
-        round=item.round,
-    )
-    turn.put(name, replace(item, phase="handed", due=None, key=key))
-    turn.tell("addresses", key, send)
-
-
-def _hold(turn: Turn, name: str, until: datetime, reason: str) -> None:
-    item = turn.traveler.items[name]
-    turn.put(name, replace(item, phase="held", due=until))
-    _say_held(turn, name, until, reason)
-
-
-def _say_held(turn: Turn, name: str, until: datetime, reason: str) -> None:
-    item = turn.traveler.items[name]
-    turn.put(name, replace(item, holds=item.holds + 1))
-    _say(turn, name, "held", reason, until)
-
-
-def _end(turn: Turn, name: str, state: NotificationState, reason: str | None) -> None:
-    _say(turn, name, state, reason)
-    turn.drop(name)
-    if state == "superseded":
-        _count_end(turn, name)
-
-
-def _count_end(turn: Turn, name: str) -> None:
-    ended = turn.traveler.ended
-    turn.traveler = replace(turn.traveler, ended=ended | {name: ended.get(name, 0) + 1})
-
-
-def _say(
-    turn: Turn, name: str, state: NotificationState, reason: str | None = None, until: datetime | None = None
-) -> None:
-    """Write the step, and tell the record of it."""
-    item = turn.traveler.items[name]
-    news = item.news
-    requested = recipient(turn.traveler, turn.now, news.record).language
-    served = turn.setting.catalogue.serve(news.kind, requested, item.channel)
-    data = Notification(
-        notificationId=name,
-        travelerId=turn.traveler.id,
-        recordId=news.recordId or None,
-        program=news.program or None,
-        kind=news.kind,
-        channel=item.channel,
-        languageRequested=requested,
-        languageServed=served,
-        templateVersion=turn.setting.catalogue.version(news.kind, served, item.channel),
-        plannedAt=news.plannedAt,
-        releaseAt=until or item.due or news.releaseAt,
-        notAfter=news.notAfter,
-        causeId=news.causeId,
-        reason=reason,
-    )
-    turn.emit(events.notification(state, data, turn.now, f"{item.round}:{item.holds}"))
-    if item.kept:
-        _forward(
-            turn,
-            Outcome(
-                notificationId=name,
-                travelerId=turn.traveler.id,
-                record=news.record,
-                applicationId=news.applicationId,
-                kind=news.kind,
-                fact=news.fact,
-                channel=item.channel,
-                state=state,
-                at=turn.now,
-                plannedAt=news.plannedAt,
-                languageRequested=requested,
-                languageServed=served,
-                templateVersion=data.templateVersion,
-                reason=reason,
-            ),
-        )
-
-
-def _forward(turn: Turn, message: Outcome) -> None:
-    if message.record:
-        turn.tell("records", message.record, message)

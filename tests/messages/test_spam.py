@@ -37,7 +37,9 @@ def test_spamassassin_takes_no_email_for_spam(tmp_path: Path) -> None:
         env={**os.environ, "HOME": str(tmp_path), "LC_ALL": "C"},
     )
     found = re.findall(
-        rb"^X-Spam-Status: (?:No|Yes), score=(-?[\d.]+) .*?tests=(.*?)\s+autolearn=", ran.stdout, re.MULTILINE | re.DOTALL
+        rb"^X-Spam-Status: (?:No|Yes), score=(-?[\d.]+) .*?tests=(.*?)\s+autolearn=",
+        ran.stdout,
+        re.MULTILINE | re.DOTALL,
     )
     assert len(found) == len(chosen)
     # MIXED_ES takes other alphabets beside Latin program names for disguise; it is the one rule that may count a point.

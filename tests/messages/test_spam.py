@@ -42,10 +42,11 @@ def test_spamassassin_takes_no_email_for_spam(tmp_path: Path) -> None:
         re.MULTILINE | re.DOTALL,
     )
     assert len(found) == len(chosen)
-    # MIXED_ES takes other alphabets beside Latin program names for disguise; it is the one rule that may count a point.
+    # 5 is spam. Two rules that cannot be avoided count a point: TVD_APPROVED dislikes "approved" beside "account", and
+    # MIXED_ES takes other alphabets beside Latin program names for disguise.
     too_high = [
         (*message, score, rules)
         for message, (score, rules) in zip(chosen, found, strict=True)
-        if float(score) >= (2 if b"MIXED_ES" in rules else 1)
+        if float(score) >= (2 if b"MIXED_ES" in rules or b"TVD_APPROVED" in rules else 1)
     ]
     assert too_high == []

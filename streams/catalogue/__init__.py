@@ -45,6 +45,8 @@ class Catalogue:
         self._compiled: dict[tuple[str, bool], jinja2.Template] = {}
 
     @property
+        self._versions: dict[tuple[str, str, Channel], str] = {}
+
     def languages(self) -> tuple[str, ...]:
         """The tags of all languages that have files, English first."""
         return tuple(self.library.languages)
@@ -55,7 +57,10 @@ class Catalogue:
 
     def version(self, kind: str, language: str, channel: Channel) -> str:
         """Twelve hexadecimal digits that change when the words of this message change."""
-        return self._file(kind, language).fingerprint(_SLOTS[channel])
+        name = (kind, language, channel)
+        if name not in self._versions:
+            self._versions[name] = self._file(kind, language).fingerprint(_SLOTS[channel])
+        return self._versions[name]
 
     def text(self, kind: str, language: str, facts: Facts) -> Text:
         """The text message of a case, with its size."""

@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event as the log keeps it: no name, no address, numbers masked.
 
     `digest` is of the whole body (the same id with another digest is refused), `material` of what makes two events say
-    the same (domain 3.4 rule 3). `by` is a member of the staff.
+    the same (domain 3.4 rule 3). `by` is who acted, in the portal or for the staff.
     """
 
     id: str
@@ -93,7 +93,7 @@ def entry(reading: Reading, arrived: datetime, backfill: bool) -> Entry:
         material=_digest(b"\x00".join((msgspec.json.encode(said), numbers.encode(), contact.encode()))),
         data=kept,
         backfill=backfill,
-        by=data.by if isinstance(data, StaffDecision) else None,
+        by=_actor(data),
         birthDate=person.dateOfBirth,
         language=person.language,
         timeZone=person.timeZone,
@@ -101,6 +101,12 @@ def entry(reading: Reading, arrived: datetime, backfill: bool) -> Entry:
         hasPhone=bool(person.phone),
         hasEmail=bool(person.email),
     )
+
+
+def _actor(data: SourceData | Link | ProfileUpdated | StaffDecision) -> str | None:
+    if isinstance(data, StaffDecision):
+        return data.by
+    return data.actor if isinstance(data, Link) else None
 
 
 def _digest(body: bytes) -> str:
@@ -112,7 +118,8 @@ def _kept(data: SourceData | Link | ProfileUpdated | StaffDecision) -> SourceDat
         return msgspec.structs.replace(data, person=None, ktn=mask(data.ktn), passId=mask(data.passId), caseNo=None)
     if isinstance(data, StaffDecision):
         return SourceData(corrects=data.eventId, reason=data.reason)
-    return SourceData(portalSubject=data.portalSubject, recordId=data.recordId, program=data.program)
+    reason = data.reason if isinstance(data, Link) else None
+    return SourceData(portalSubject=data.portalSubject, recordId=data.recordId, program=data.program, reason=reason)
 
 
 def mask(number: str | None) -> str | None:

@@ -18,6 +18,7 @@ from schemas.internal import (
 )
 from schemas.outputs import Audit
 from schemas.source import SourceData
+from schemas.vocabulary import STAFF_SOURCE
 from streams import events
 from streams.grammar import DeadLetter, Output, ToStage
 from streams.identity import Identity, event_id
@@ -104,7 +105,7 @@ class Records:
             text = f"the record has {LIMIT} events already"
             turn.out.append(DeadLetter(message.origin, self.name, "too-large", text))
             return
-        if new.by is not None and not self._decision(turn, new, reading):
+        if new.source == STAFF_SOURCE and not self._decision(turn, new, reading):
             return
         if new.name == "linked" and turn.refuses(self._identity.traveler_of_subject(new.data.portalSubject or "")):
             turn.out.append(DeadLetter(message.origin, self.name, "identity-conflict", OTHER_BIRTH_DATE))
@@ -126,7 +127,7 @@ class Records:
             return False
         audit = Audit(
             action=new.name,
-            by=new.by or "",
+            by=new.by or "unnamed",
             eventId=new.data.corrects,
             recordId=turn.reference,
             program=turn.program,

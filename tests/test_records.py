@@ -1,0 +1,91 @@
+"""The records stage at the edges of a case: whose it is, merges, refusals, and what the staff did."""
+
+from datetime import timedelta
+from typing import Any
+
+from streams import topics
+from streams.grammar import DeadLetter, Emission
+from tests.test_properties import START, Event, Run, event, profile, time_of
+
+HOUR = timedelta(hours=1)
+
+
+def ge(name: str, hours: float, record: str = "GE-1", **data: Any) -> Event:
+    return event(name, hours, f"{record}-{name}-{hours}", record, recordId=record, **data)
+
+
+def link(name: str, hours: float, subject: str, source: str = "dhs/portal", **data: Any) -> Event:
+    body = {"portalSubject": subject, "recordId": "GE-1", "program": "GLOBAL_ENTRY", **data}
+    return event(name, hours, f"{name}-{subject}-{hours}", subject, topics.PROFILE, **body) | {"source": source}
+
+
+def play(*events: Event, hours: float = 100) -> Run:
+    run = Run()
+    for one in sorted(events, key=time_of):
+        run.arrive(one, time_of(one) + timedelta(seconds=1))
+    return run.rest(START + HOUR * hours)
+
+
+def letters(run: Run) -> list[str]:
+    return [
+        one.output.reason for one in run.happened if isinstance(one, Emission) and isinstance(one.output, DeadLetter)
+    ]
+
+
+def test_a_link_made_by_the_staff_is_audited_with_its_reason() -> None:
+    run = play(ge("application.submitted", 1), link("linked", 2, "p1", "dhs/staff", actor="pat.staff", reason="called"))
+    [(_, (_, entry))] = run.events(topics.AUDIT)
+    assert (entry["action"], entry["by"], entry["reason"], entry["recordId"]) == (
+        "linked",
+        "pat.staff",
+        "called",
+        "GE-1",
+    )
+
+
+def test_a_link_of_two_birth_dates_is_refused_each_time_and_waits_for_the_staff() -> None:
+    run = play(
+        profile("p1", "+13125550100"),
+        event("updated", 0, "born", "p1", topics.PROFILE, portalSubject="p1", dateOfBirth="1980-01-01"),
+        ge("application.submitted", 1, person={"dateOfBirth": "1990-01-01"}),
+        link("linked", 2, "p1"),
+        link("linked", 3, "p1"),
+    )
+    assert letters(run) == ["identity-conflict", "identity-conflict"]
+    assert [said[1]["reason"] for _, said in run.events(topics.WORK)] == ["identity conflict"]
+    assert all(to != "p1@example.com" for _, to, _ in run.sent)
+
+
+def test_a_merged_record_takes_its_story_along_and_tells_nothing_twice() -> None:
+    run = play(
+        profile("p1", "+13125550100"),
+        ge("application.submitted", 4, portalSubject="p1"),
+        ge("record.merged", 30, mergedInto="GE-2"),
+        ge("application.approved", 40, validTo="2032-04-18"),
+    )
+    [view] = [view for view in run.views().values() if view is not None]
+    assert [(card["recordId"], card["membership"]["state"]) for card in view["cards"]] == [("GE-2", "ACTIVE")]
+    assert sorted({kind for _, _, kind in run.sent}) == ["APPROVED", "APP_RECEIVED"]
+    assert len(run.sent) == 4
+
+
+def test_records_merged_in_a_circle_end_in_one_of_them() -> None:
+    run = play(
+        ge("application.submitted", 1),
+        ge("record.merged", 2, mergedInto="GE-2"),
+        ge("record.merged", 3, "GE-2", mergedInto="GE-1"),
+        ge("application.approved", 4, "GE-2", validTo="2032-04-18"),
+    )
+    states = [card["membership"]["state"] for view in run.views().values() if view for card in view["cards"]]
+    assert states == ["ACTIVE"]
+
+
+def test_of_two_corrections_of_one_event_the_newer_speaks() -> None:
+    first = ge("application.approved", 1, validTo="2030-01-01")
+    run = play(
+        first,
+        ge("record.corrected", 5, corrects=first["id"], validTo="2031-01-01"),
+        ge("record.corrected", 3, corrects=first["id"], validTo="2032-01-01"),
+    )
+    [card] = [card for view in run.views().values() if view for card in view["cards"]]
+    assert (card["membership"]["validTo"], card["integrity"]) == ("2031-01-01", "OK")

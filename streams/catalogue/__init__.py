@@ -43,10 +43,9 @@ class Catalogue:
         self._html = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=True)
         self._frame = self._html.from_string(self.library.frame)
         self._compiled: dict[tuple[str, bool], jinja2.Template] = {}
-
-    @property
         self._versions: dict[tuple[str, str, Channel], str] = {}
 
+    @property
     def languages(self) -> tuple[str, ...]:
         """The tags of all languages that have files, English first."""
         return tuple(self.library.languages)

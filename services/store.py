@@ -118,6 +118,8 @@ class Store:
                 f"The store {path} cannot be opened ({_short(error)}): repair access to it, or move it away and it is "
                 "restored from its changelog."
             ) from None
+        self._unlogged = rocksdict.WriteOptions()
+        self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment] # a property, whatever its stub says
         self._floor = 0
 
     def position(self) -> int:
@@ -153,7 +155,10 @@ class Store:
         self._apply(batch)
 
     def restore(self, pairs: Iterable[tuple[bytes, bytes | None]], position: int) -> None:
-        """Changelog records in order; the last of a key counts."""
+        """Changelog records in order; the last of a key counts. `settle` must follow before anything is written.
+
+        Without the write-ahead log: what a crash takes is a whole tail, position included, and is restored again.
+        """
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in pairs:
             if value is None:
@@ -165,7 +170,14 @@ class Store:
                 batch.put(_index(due, key), b"")
                 self._floor = min(self._floor, due)
         batch.put(_POSITION, position.to_bytes(8, "big"))
-        self._apply(batch)
+        self._apply(batch, self._unlogged)
+
+    def settle(self) -> None:
+        """Put what was restored into files: later writes are logged, and must not survive it."""
+        try:
+            self._db.flush()
+        except Exception as error:  # noqa: BLE001 - the binding raises nothing narrower
+            raise StoreError(f"The store {self._path} cannot be written ({_short(error)}).") from None
 
     def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` keys that are due at `until` or before (microseconds), earliest first."""
@@ -210,9 +222,9 @@ class Store:
         """Let go of the directory, so that another process may open it."""
         self._db.close()
 
-    def _apply(self, batch: rocksdict.WriteBatch) -> None:
+    def _apply(self, batch: rocksdict.WriteBatch, options: rocksdict.WriteOptions | None = None) -> None:
         try:
-            self._db.write(batch)
+            self._db.write(batch, options)
         except Exception as error:  # noqa: BLE001 - the binding raises nothing narrower
             raise StoreError(f"The store {self._path} cannot be written ({_short(error)}).") from None
 

@@ -112,6 +112,8 @@ class _Restore:
             at = await self._consumer.position(place)
             self._told(place, self._read[place], max(0, end - at))
             if at >= end:
+                if self._read[place]:
+                    self._stores[place].settle()
                 del self._left[place]
         return len(self._left) < before
 

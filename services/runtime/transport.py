@@ -16,7 +16,7 @@ from mode.utils.futures import notify
 from services.runtime.inlet import BOUND
 from services.runtime.owned import Owned
 
-_RETRY_MS = 10
+_RETRY_MS = 5
 _FETCH_WAIT_MS = 500
 _FULL_PAUSE = 0.005
 

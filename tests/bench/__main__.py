@@ -44,12 +44,12 @@ async def _kill(kafka: str, folder: Path, keys: int) -> dict[str, dict[str, floa
 
 def _table(jobs: dict[str, dict[str, Any]]) -> str:
     columns = Row.__struct_fields__
-    lines = [f"{'job':<12} {'system':<28} " + " ".join(f"{column:>16}" for column in columns)]
+    lines = [f"{'job':<12} {'system':<28} " + " ".join(f"{column:>21}" for column in columns)]
     for job, rows in jobs.items():
         for system, row in rows.items():
             cells = [row.get(column) for column in columns]
             if any(cell is not None for cell in cells):
-                said = " ".join(f"{'-' if cell is None else cell:>16}" for cell in cells)
+                said = " ".join(f"{'-' if cell is None else cell:>21}" for cell in cells)
                 lines.append(f"{job:<12} {system:<28} {said}")
             else:
                 lines.append(f"{job:<12} {system:<28} " + ", ".join(f"{name}: {value}" for name, value in row.items()))

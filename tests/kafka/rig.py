@@ -41,7 +41,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def wait_for(true: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+def wait_for(true: Callable[[], bool], what: str, seconds: float = 150.0) -> None:
     """Return once `true()`; fail after a while."""
     until = time.monotonic() + seconds
     while not true():

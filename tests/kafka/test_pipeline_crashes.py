@@ -1,0 +1,188 @@
+"""The product's own workers under kills, on real Kafka with a real sandbox: judged by the fold of every inbox."""
+
+import base64
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from schemas.cloudevents import rfc3339
+from services import templates
+from services.broker import Cluster
+from services.runtime.process import STAGES
+from services.sandbox import ledger
+from services.sealing import Keys
+from services.settings import Settings
+from streams import topics
+from streams.catalogue import Catalogue
+from streams.identity import Identity
+from streams.pipeline import build
+from tests.kafka.pipeline_oracle import PipelineOracle
+from tests.kafka.rig import wait_for
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+
+_FULL: Final = bool(os.environ.get("TTN_TEST_FULL"))
+_TTN: Final = str(Path(sys.executable).with_name("ttn"))
+_STAGE: Final = ("after-commit", "after-offsets", "after-send", "after-store", "after-handle", "after-fence")
+_DIAL: Final = ("after-last-byte", "before-dial", "after-response", "before-result", "after-result", "after-connect")
+_AREAS: Final = (312, 212, 415, 206, 305, 617, 702, 808)
+
+
+class System:
+    """The commands of the product on one broker."""
+
+    def __init__(self, kafka: str, folder: Path) -> None:
+        key = base64.b64encode(bytes(range(32))).decode()
+        secret = folder / "secret.json"
+        secret.write_text(json.dumps({"hmac": key, "encryption": [{"id": "test", "key": key}]}))
+        self.folder = folder
+        self.environ = {
+            **os.environ,
+            "TTN_KAFKA": kafka,
+            "TTN_PARTITIONS": "4",
+            "TTN_DATA_DIR": str(folder),
+            "TTN_SECRET_FILE": str(secret),
+            "TTN_HOLDS": "off",
+            "TTN_SEND_TIMEOUT": "2",
+            "TTN_DOUBT_HOLD": "1",
+            "TTN_SENDER_RATE": "10000",
+        }
+        self.settings = Settings.load(self.environ)
+
+    def run(self, *arguments: str) -> None:
+        subprocess.run([_TTN, *arguments], env=self.environ, check=True, stdout=subprocess.DEVNULL)
+
+    def start(self, *arguments: str, failpoint: str = "") -> subprocess.Popen[bytes]:
+        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
+            environ = {**self.environ, "TTN_FAILPOINT": failpoint}
+            return subprocess.Popen([_TTN, *arguments], env=environ, stdout=log, stderr=log)
+
+    def restarts(self) -> int:
+        log = self.folder / "worker.log"
+        return log.read_text().count("stage ended, starting it again") if log.exists() else 0
+
+    def wipe(self) -> None:
+        shutil.rmtree(self.folder / "workers" / "1" / "stores", ignore_errors=True)
+
+    def idle(self) -> bool:
+        """Whether every stage runs, has nothing left and nothing due in the next seconds."""
+        soon = datetime.now(UTC) + timedelta(seconds=15)
+        for stage in STAGES:
+            try:
+                address = (self.folder / "workers" / "1" / f"{stage}.metrics").read_text()
+                with urllib.request.urlopen(f"http://{address}/healthz", timeout=5) as answer:
+                    said = json.load(answer)
+            except OSError:
+                return False
+            due = said["nextDue"]
+            if said["lag"] != 0 or said["busy"] or said.get("openClaims"):
+                return False
+            if due is not None and datetime.fromisoformat(due) < soon:
+                return False
+        return True
+
+
+@pytest.fixture
+def system(kafka_cluster: Callable[[int], Cluster], tmp_path: Path) -> Iterator[System]:
+    found = System(kafka_cluster(1).bootstrap, tmp_path)
+    found.run("topics", "apply")
+    sandbox = found.start("sandbox")
+    wait_for(lambda: (tmp_path / "sandbox.json").exists(), "the sandbox runs")
+    yield found
+    sandbox.kill()
+    sandbox.wait()
+
+
+def _chunk(numbers: range, chance: random.Random) -> list[dict[str, Any]]:
+    """Travelers who consent, apply and are approved; a tenth twice, a twentieth out of order, junk in between."""
+    lines: list[dict[str, Any]] = []
+    now = datetime.now(UTC) - timedelta(minutes=5)
+    for number in numbers:
+        subject, record = f"subject-{number}", f"GE-{number}"
+        phone = f"+1{_AREAS[number // 100 % 8]}55501{number % 100:02d}"
+        source: dict[str, Any] = {"recordId": record, "applicationId": "A-1", "portalSubject": subject}
+        profile = {
+            "portalSubject": subject,
+            "language": "en",
+            "timeZone": "America/Chicago",
+            "consent": {"sms": True, "email": True},
+            "phone": {"address": phone, "verified": True},
+            "email": {"address": f"t{number}@example.com", "verified": True},
+        }
+        made = [
+            _line(topics.PROFILE, "dhs/portal", "gov.dhs.ttp.profile.updated", subject, f"p{number}", profile, now),
+            *(
+                _line(
+                    topics.GLOBAL_ENTRY, "cbp/ttp", f"gov.dhs.cbp.ttp.application.{name}", record, f"s{number}-{step}",
+                    {**source, "sequence": step}, now + timedelta(seconds=step),
+                )
+                for step, name in enumerate(("submitted", "pending_review", "approved"), start=1)
+            ),
+        ]  # fmt: skip
+        if chance.random() < 0.1:
+            made.append(chance.choice(made))
+        if chance.random() < 0.05:
+            chance.shuffle(made)
+        lines += made
+        if chance.random() < 0.04:
+            lines.append({"at": rfc3339(now), "topic": topics.PRECHECK, "raw": f"junk {number}"})
+    return lines
+
+
+def _line(topic: str, source: str, kind: str, subject: str, name: str, data: Any, at: datetime) -> dict[str, Any]:
+    event = {"specversion": "1.0", "id": name, "source": source, "type": kind, "subject": subject, "time": rfc3339(at)}
+    return {"at": rfc3339(at), "topic": topic, "event": {**event, "data": data}}
+
+
+def test_kills_of_every_stage_and_of_the_dialer_change_nothing(system: System) -> None:
+    chance = random.Random(4)
+    points = [(point, 2) for point in _STAGE] + [(point, 3) for point in _DIAL]
+    rounds = points * 3 if _FULL else points[:3] + points[6:8]
+    size, wanted = (160, 12) if _FULL else (30, 5)
+    kills = 0
+    for number, (point, nth) in enumerate(rounds):
+        worker = system.start("worker", "--session", "6", failpoint=f"{point}:kill:{nth}")
+        file = system.folder / f"chunk-{number}.jsonl"
+        chunk = _chunk(range(number * size, (number + 1) * size), chance)
+        file.write_text("".join(json.dumps(line) + "\n" for line in chunk))
+        system.run("send", str(file))
+        enough = wanted if point in _STAGE else 2
+        before, until = system.restarts(), time.monotonic() + 40
+        while system.restarts() - before < enough and time.monotonic() < until:
+            time.sleep(0.1)
+        kills += system.restarts() - before
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        if number % 2:
+            system.wipe()
+    worker = system.start("worker", "--session", "6")
+    wait_for(system.idle, "all is done", 120)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    keys = Keys.load(system.settings)
+    pipeline = build(Identity(keys.hmac), system.settings.policy(), Catalogue(templates.load()))
+    oracle = PipelineOracle(system.settings.kafka or "", pipeline, keys, 4)
+    faults = oracle.judge()
+    assert not faults, faults
+    assert kills >= len(rounds)
+    assert oracle.events["intake"] >= len(rounds) * size * 4
+    texts = Counter((entry.to, entry.body) for entry in _ledger(system) if entry.channel == "sms")
+    assert len(texts) >= len(rounds) * size
+    assert max(texts.values()) == 1
+
+
+def _ledger(system: System) -> list[Any]:
+    return list(ledger.read(system.folder / ledger.LEDGER_FILE))

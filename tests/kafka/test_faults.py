@@ -53,10 +53,9 @@ def test_poison_events_become_dead_letters_with_their_bytes(rig: Rig) -> None:
     verdict = rig.judge()
     assert verdict, verdict.faults[:20]
     assert verdict.letters == 30
-    letter = next(row for rows in run(read(rig.kafka, topics.DEAD_LETTER)).values() for row in rows)
-    said = dict(letter[3])
+    letters = [dict(row[3]) for rows in run(read(rig.kafka, topics.DEAD_LETTER)).values() for row in rows]
+    said = next(letter for letter in letters if letter["dlq.topic"] == topics.inbox(rig.name).encode())
     assert said["dlq.reason"] == b"handler-bug"
-    assert said["dlq.topic"] == topics.inbox(rig.name).encode()
     assert said["dlq.error"].startswith(b"ValueError at kafka/counting.py")
     assert b"poison e" not in said["dlq.error"]
 

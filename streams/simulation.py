@@ -74,6 +74,10 @@ class Simulation:
         yield from self.run(at)
         yield from self._settle([Emission(self.now, ToStage(stage, key, message))])
 
+    def state(self, stage: str, key: str) -> Any:
+        """What a stage keeps of a key; None where it never had a message."""
+        return self._states.get((stage, key))
+
     def _settle(self, emissions: Iterable[Emission]) -> Iterator[Happening]:
         """Carry outputs to where they go, and what follows from them, until nothing moves."""
         open_ = deque(emissions)

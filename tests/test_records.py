@@ -5,7 +5,7 @@ from typing import Any
 
 from streams import topics
 from streams.grammar import DeadLetter, Emission
-from tests.test_properties import START, Event, Run, event, profile, time_of
+from tests.test_properties import START, Event, Run, event, pipeline, profile, time_of
 
 HOUR = timedelta(hours=1)
 
@@ -89,3 +89,19 @@ def test_of_two_corrections_of_one_event_the_newer_speaks() -> None:
     )
     [card] = [card for view in run.views().values() if view for card in view["cards"]]
     assert (card["membership"]["validTo"], card["integrity"]) == ("2031-01-01", "OK")
+
+
+def test_who_is_forgotten_leaves_a_tombstone_and_empty_records_and_the_audit_of_it() -> None:
+    body = {"recordId": "GE-1", "program": "GLOBAL_ENTRY", "actor": "pat.staff", "reason": "asked to"}
+    erased = event("erased", 5, "erase", "GE-1", topics.PROFILE, **body) | {"source": "dhs/staff"}
+    run = play(
+        profile("p1", "+13125550100"),
+        ge("application.submitted", 1, portalSubject="p1"),
+        event("enrollment.completed", 2, "pc", "PC-1", topics.PRECHECK, recordId="PC-1", portalSubject="p1"),
+        erased,
+    )
+    assert set(run.views().values()) == {None}
+    for key in ("GLOBAL_ENTRY:GE-1", "PRECHECK:PC-1"):
+        assert run.simulation.state("records", key) == pipeline().stages["records"].empty(key)
+    [(_, (_, entry))] = run.events(topics.AUDIT)
+    assert (entry["action"], entry["by"], entry["reason"]) == ("erased", "pat.staff", "asked to")

@@ -11,11 +11,13 @@ from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner, Result
 
 from schemas.outputs import WorkItem
-from services import cli, send, status, topics, work
+from services import cli, forget, send, status, topics, work
 from services.broker import Cluster
 from services.contents import contents
 from services.settings import Settings, SettingsError
+from services.wire import origin_of
 from streams import events
+from streams.reading import read
 from streams.topics import EVERY, PRECHECK, PROFILE, STATUS, WORK
 
 pytestmark = pytest.mark.kafka
@@ -152,6 +154,16 @@ def test_a_traveler_that_nobody_knows_is_a_sentence_and_status_1(declared: Setti
     unknown = run("status", "NOBODY")
     assert unknown.exit_code == 1
     assert unknown.output == "ttn status: nothing is known of NOBODY.\n"
+
+
+async def test_forgetting_asks_for_the_erasure_of_the_person_behind_a_record(declared: Settings) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=declared.kafka) as producer:
+        await producer.send_and_wait(STATUS, _view("t9", ("PRECHECK", "UE-9"), ("GLOBAL_ENTRY", "GE-9")), b"t9")
+    assert await forget.forget(declared, "UE-9", "pat.staff", "asked to") == ["PRECHECK:UE-9"]
+    [asked] = [record async for record in contents(declared, PROFILE) if record.key == b"UE-9"]
+    reading = read(origin_of(asked))
+    assert (reading.name, reading.program, reading.event.subject) == ("erased", "PRECHECK", "UE-9")
+    assert await forget.forget(declared, "NOBODY", "pat.staff", None) == []
 
 
 async def test_work_is_what_was_opened_and_not_closed_again(declared: Settings) -> None:

@@ -215,9 +215,12 @@ class _Work:
         self.slice.commands += commands
 
     def _close(self) -> None:
-        """Seal the states that the slice leaves behind."""
+        """Seal the states that the slice leaves behind; a state with nothing in it any more is a tombstone."""
         for key in sorted(self._touched):
             state = self._states[key]
+            if state == self._stage.empty(key.decode()):
+                self.slice.changes[key] = Change(None, self._was_due[key])
+                continue
             due = None if key in self._parked else self._stage.due(state)
             value = pack(due, self._job._seal.seal(_encode(state)))
             self.slice.changes[key] = Change(value, self._was_due[key])

@@ -92,6 +92,8 @@ class Records:
             turn.out.append(ToStage("records", state.mergedInto, message))
             return
         if reading.name in ABOUT_THE_PERSON:
+            if reading.event.source == STAFF_SOURCE:
+                self._decision(turn, entry(reading, message.at, message.backfill), reading)
             self._pass_on(turn, message)
             return
         new = entry(reading, message.at, message.backfill)

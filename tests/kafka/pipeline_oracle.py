@@ -113,6 +113,7 @@ class PipelineOracle:
 
     def _judge_changelog(self, stage: Stage[Any], states: dict[bytes, Any]) -> None:
         decode = msgspec.msgpack.Decoder(stage.state_type).decode
+        states = {key: state for key, state in states.items() if state != stage.empty(key.decode())}
         held: dict[bytes, Any] = {}
         for rows in self._read(topics.changelog(stage.name)).values():
             for _, key, value, _ in rows:

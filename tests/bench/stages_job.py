@@ -101,6 +101,11 @@ class Stage:
         said = self.health()
         return said.get("state") == "running" and said.get("lag") == 0 and not said.get("busy")
 
+    def must_run(self) -> None:
+        """Raises where it has ended."""
+        if self._process.poll() is not None:
+            raise RuntimeError(f"a stage ended with {self._process.returncode}; its log is beside {self._address}")
+
     def stop(self) -> None:
         """End it."""
         stop(self._process)
@@ -112,6 +117,14 @@ def measure(kafka: str, folder: Path, travelers: int) -> dict[str, Row]:
     deployment.run("topics", "apply")
     file, lines = deployment.generate(travelers)
     deployment.run("send", "--backfill", str(file))
+    sandbox = subprocess.Popen([_TTN, "sandbox"], env=deployment.environ, stdout=subprocess.DEVNULL)
+    try:
+        return _each(deployment, lines)
+    finally:
+        stop(sandbox)
+
+
+def _each(deployment: Deployment, lines: int) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     total = peak = 0.0
     # What travelers answer to records, and addresses to travelers, comes back in a second round.
@@ -131,9 +144,11 @@ def _alone(deployment: Deployment, name: str) -> tuple[Row, float]:
     stage = deployment.start(name)
     try:
         while stage.health().get("state") != "running":
+            stage.must_run()
             time.sleep(0.1)
         began, cpu, first = time.monotonic(), stage.seen.cpu(), stage.events()
         while not stage.done():
+            stage.must_run()
             time.sleep(0.1)
         wall, spent, count = time.monotonic() - began, stage.seen.cpu() - cpu, stage.events() - first
         row = Row(

@@ -118,10 +118,11 @@ class Broker:
         return SettingsError(f"Kafka could not start; what it said is in {self._folder / 'server.log'}.")
 
     def _format(self, java: str, config: Path, cluster_id: str, log: Path) -> None:
-        command = [java, "-XX:TieredStopAtLevel=1", "-cp", f"{self._libs}/*", "kafka.tools.StorageTool"]
+        tool = [java, "-XX:TieredStopAtLevel=1", "-cp", f"{self._libs}/*", "kafka.tools.StorageTool"]
+        command = [*tool, "format", f"--cluster-id={cluster_id}", "-c", str(config)]
         with log.open("ab") as out:
             done = subprocess.run(  # noqa: S603 - java, found on the path
-                [*command, "format", f"--cluster-id={cluster_id}", "-c", str(config)], stdout=out, stderr=out, check=False
+                command, stdout=out, stderr=out, check=False
             )
         if done.returncode:
             raise self._failure(self._said())

@@ -188,6 +188,7 @@ class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
     record: str
     entries: bytes
     told: bytes
+    ended: bytes = b"\x90"
     owner: str | None = None
     version: int = 0
     path: tuple[str, ...] = ()

@@ -75,13 +75,18 @@ def no_status(traveler: str) -> Publish:
     return Publish(topics.STATUS, traveler, None)
 
 
-def transition(name: str, traveler: str, data: Transition, cause: str, occurred: datetime) -> Publish:
-    """One change that the traveler could notice; `name` is of domain 3.2 or 3.3."""
+def transition(
+    name: str, traveler: str, data: Transition, cause: str, occurred: datetime, occasion: str = ""
+) -> Publish:
+    """One change that the traveler could notice; `name` is of domain 3.2 or 3.3.
+
+    `occasion` is the event that brings it about anew where it was published before and then taken back.
+    """
     event = _event(
         name="transition",
         kind=f"transition.{name}",
         cause=cause,
-        step=f"{data.program}:{data.axis}:{data.from_}:{data.to}",
+        step=f"{data.program}:{data.axis}:{data.from_}:{data.to}:{traveler}:{occasion}",
         subject=data.recordId,
         at=occurred,
         data=data,

@@ -105,3 +105,42 @@ def test_who_is_forgotten_leaves_a_tombstone_and_empty_records_and_the_audit_of_
         assert run.simulation.state("records", key) == pipeline().stages["records"].empty(key)
     [(_, (_, entry))] = run.events(topics.AUDIT)
     assert (entry["action"], entry["by"], entry["reason"]) == ("erased", "pat.staff", "asked to")
+
+
+APPOINTMENT = {"interview": {"at": "2027-03-20T16:00:00Z", "timeZone": "America/Chicago", "site": "ORD"}}
+
+
+def test_the_same_appointment_booked_again_after_a_cancellation_is_told_again() -> None:
+    run = play(
+        profile("p1", "+13125550100"),
+        ge("application.conditionally_approved", 4, portalSubject="p1"),
+        ge("interview.scheduled", 28, **APPOINTMENT),
+        ge("interview.cancelled", 52),
+        ge("interview.scheduled", 76, **APPOINTMENT),
+    )
+    kinds = [kind for _, to, kind in run.sent if to.startswith("+")]
+    assert kinds == ["COND_APPROVED", "INTERVIEW_BOOKED", "INTERVIEW_CANCELLED", "INTERVIEW_BOOKED"]
+
+
+def test_the_same_request_after_an_answer_is_told_again() -> None:
+    run = play(
+        profile("p1", "+13125550100"),
+        ge("application.info_requested", 4, portalSubject="p1", dueDate="2027-06-01"),
+        ge("info.received", 28),
+        ge("application.info_requested", 52, dueDate="2027-06-01"),
+    )
+    assert [kind for _, to, kind in run.sent if to.startswith("+")] == ["ACTION_NEEDED", "ACTION_NEEDED"]
+
+
+def test_a_message_that_ended_is_never_planned_again_under_its_id() -> None:
+    denied = ge("application.denied", 24 * 40, letterDate="2027-04-10")
+    run = Run()
+    for one in (ge("application.submitted", 1), denied):
+        run.arrive(one, time_of(one))
+    run.rest(START + HOUR * 24 * 50)
+    run.arrive(ge("record.corrected", 24 * 51, corrects=denied["id"], caseNo="C-2"), START + HOUR * 24 * 51)
+    run.rest(START + HOUR * 24 * 60)
+    planned = [
+        said["notificationId"] for _, (kind, said) in run.events(topics.NOTIFICATIONS) if kind.endswith("planned")
+    ]
+    assert len(planned) == len(set(planned))

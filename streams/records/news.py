@@ -134,6 +134,8 @@ def news(
     elif age > EMAIL_ONLY_AFTER:
         withheld = {"sms": "not-news"}
     fact, facts = _facts(step, tell, case, picture, zones)
+    again = _told_before(step, fact, picture, zones)
+    fact = f"{fact}|{again + 1}" if again else fact
     return News(
         record=record,
         program=program,
@@ -153,6 +155,18 @@ def news(
         facts=facts,
         withheld=withheld,
     )
+
+
+def _told_before(step: Step, fact: str, picture: Picture, zones: tuple[str, ...]) -> int:
+    """How often the same fact came before: asked for again after an answer, booked again after a cancellation."""
+    count = 0
+    for other in picture.steps:
+        if other is step:
+            break
+        if (other.axis, other.name, other.case) == (step.axis, step.name, step.case):
+            tell = how(other, picture)
+            count += tell is not None and _facts(other, tell, _case(other, picture), picture, zones)[0] == fact
+    return count
 
 
 def _facts(step: Step, tell: Tell, case: Case, picture: Picture, zones: tuple[str, ...]) -> tuple[str, Facts]:

@@ -5,7 +5,7 @@ import msgspec
 from schemas.internal import Outcome, Plan
 from streams import events
 from streams.records import timing
-from streams.records.state import Item, Told
+from streams.records.state import Ended, Item, Told
 from streams.records.turn import Turn
 
 
@@ -35,7 +35,10 @@ def outcome(turn: Turn, message: Outcome) -> bool:
     timing.outcome(turn, message, item)
     if item is None or message.state not in events.FINAL:
         return again
-    moved = item.status == "moving" and message.state == "superseded"
+    superseded = message.state == "superseded"
+    moved = item.status == "moving" and superseded
+    if not moved:
+        state.ended.append(Ended(name=item.news.name_in_record, channel=message.channel, superseded=superseded))
     left = tuple(channel for channel in item.open if channel != message.channel)
     changed = msgspec.structs.replace(item, open=left)
     if moved:

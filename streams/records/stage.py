@@ -28,12 +28,13 @@ from streams.records.log import LIMIT, Entry, entry
 from streams.records.outcomes import outcome
 from streams.records.ownership import move
 from streams.records.settle import settle
-from streams.records.state import Record, Told
+from streams.records.state import Ended, Record, Told
 from streams.records.telling import take_back_all
 from streams.records.turn import Turn
 
 _entries = msgspec.msgpack.Decoder(list[Entry])
 _told = msgspec.msgpack.Decoder(list[Told])
+_ended = msgspec.msgpack.Decoder(list[Ended])
 
 ABOUT_THE_PERSON = ("updated", "deceased", "erased")
 """Profile events that name a record in place of a portal subject: the record's traveler decides."""
@@ -246,6 +247,7 @@ class Records:
                     record=turn.key,
                     entries=msgspec.msgpack.encode(moved),
                     told=msgspec.msgpack.encode(state.told),
+                    ended=msgspec.msgpack.encode(state.ended),
                     owner=state.owner,
                     version=state.version + 1,
                     path=(turn.key,),
@@ -273,4 +275,5 @@ class Records:
             state.absorbed.append((message.record, message.owner, message.version))
         state.entries += new
         state.told += _told.decode(message.told)
+        state.ended += _ended.decode(message.ended)
         settle(turn, new[-1] if new else None)

@@ -40,6 +40,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     corrected: bool = False
 
 
+class Ended(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A notification that is over: it is never planned again under its id (contract 1.5)."""
+
+    name: tuple[str | None, str, str]
+    channel: Channel
+    superseded: bool
+
+
 class Marked(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A timing row that was written: its id and what it said, so that a restatement can name it."""
 
@@ -76,6 +84,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     deferred: list[str] = []
     items: list[Item] = []
     told: list[Told] = []
+    ended: list[Ended] = []
     reminded: list[str] = []
     work: dict[str, str] = {}
     marks: dict[str, Marked] = {}

@@ -1,6 +1,8 @@
 """The news of a record on its way: planned, held, released, replaced, taken back, corrected."""
 
+import re
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -12,8 +14,11 @@ from streams.records.machine import TERMINAL
 from streams.records.news import BOTH, DECIDED, SILENT_AFTER, Tell, news, replaces, worth_telling
 from streams.records.picture import APPLICATION, Picture, Step
 from streams.records.reminders import Reminder, planned, reminders
-from streams.records.state import Item, Told
+from streams.records.state import Item, Record, Told
 from streams.records.turn import Turn
+
+_AGAIN: Final = re.compile(r"~\d+$")
+"""What is behind the fact of a notification that stands again after it was superseded."""
 
 
 def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None) -> None:
@@ -70,7 +75,7 @@ def remind(turn: Turn, picture: Picture) -> datetime | None:
         if item.step is None
         and item.news.kind != "CORRECTION"
         and item.status in ("held", "released")
-        and item.news.name_in_record not in names
+        and _base(item.news.name_in_record) not in names
         else item
         for item in state.items
     ]
@@ -104,11 +109,11 @@ def _withdraw_untrue(
 ) -> None:
     """Take back what has not left and is not so any more; a step with the same fact keeps its news."""
     state, kept = turn.state, []
-    same = {one.name: step.identity for step, one in planned_news}
+    same = {_base(one.name_in_record): step.identity for step, one in planned_news}
     for item in state.items:
         gone = item.step is not None and item.step not in living and item.status in ("held", "released")
-        if gone and item.news.name in same:
-            item = msgspec.structs.replace(item, step=same[item.news.name])
+        if gone and _base(item.news.name_in_record) in same:
+            item = msgspec.structs.replace(item, step=same[_base(item.news.name_in_record)])
         elif gone and not frozen(item, picture):
             item = _take_back(turn, item)
         kept.append(item)
@@ -124,7 +129,7 @@ def _supersede(turn: Turn, newer: News, step: Step | None, living: dict[str, Ste
     """A newer state replaces the older messages about the same thing that have not left (contract 5.5)."""
     kept = []
     for item in turn.state.items:
-        waits = item.status in ("held", "released") and item.step is not None and item.news.name != newer.name
+        waits = item.status in ("held", "released") and item.step is not None and not _same(item.news, newer)
         if waits and replaces(newer.kind, item.news.kind) and not _beside(living.get(item.step or ""), step, newer):
             item = _take_back(turn, item)
         kept.append(item)
@@ -133,16 +138,45 @@ def _supersede(turn: Turn, newer: News, step: Step | None, living: dict[str, Ste
 
 def _plan(turn: Turn, one: News, step: str | None, trigger: Entry | None) -> None:
     state = turn.state
-    if any(item.news.name == one.name and item.status in ("held", "released") for item in state.items):
+    if any(_same(item.news, one) and item.status in ("held", "released") for item in state.items):
         return
-    if any((told.applicationId, told.kind, told.fact) == one.name_in_record for told in state.told):
+    fresh = _fresh(state, one)
+    if fresh is None:
         return
-    state.items.append(Item(news=one, status="held", step=step, open=one.channels))
-    turn.tell_traveler(Plan(news=one))
+    state.items.append(Item(news=fresh, status="held", step=step, open=fresh.channels))
+    turn.tell_traveler(Plan(news=fresh))
     if one.receivedAt - one.occurredAt > SILENT_AFTER and step is not None:
         item = event_id(turn.key, "late adverse news", one.causeId)
         if item not in state.work:
             turn.open_work(item, "late adverse news", trigger)
+
+
+def _fresh(state: Record, one: News) -> News | None:
+    """The news as it may be planned: for the channels on which it has not ended, under a name that was not used up.
+
+    A notification ends once (contract 1.5): what was told, failed or was suppressed is over; what was superseded and
+    stands again is another notification of the same fact.
+    """
+    name = _base(one.name_in_record)
+    if any(_base((told.applicationId, told.kind, told.fact)) == name for told in state.told):
+        return None
+    ended = [end for end in state.ended if _base(end.name) == name]
+    over = {end.channel for end in ended if not end.superseded}
+    channels = tuple(channel for channel in one.channels if channel not in over)
+    if not channels:
+        return None
+    used = {end.name for end in ended if end.superseded}
+    used |= {item.news.name_in_record for item in state.items if _same(item.news, one)}
+    fact = f"{one.fact}~{len(used) + 1}" if used else one.fact
+    return msgspec.structs.replace(one, channels=channels, fact=fact)
+
+
+def _base(name: tuple[str | None, str, str]) -> tuple[str | None, str, str]:
+    return (name[0], name[1], _AGAIN.sub("", name[2]))
+
+
+def _same(one: News, other: News) -> bool:
+    return _base(one.name_in_record) == _base(other.name_in_record)
 
 
 def _told_wrong(turn: Turn, living: dict[str, Step], picture: Picture) -> list[Told]:
@@ -156,7 +190,7 @@ def _told_wrong(turn: Turn, living: dict[str, Step], picture: Picture) -> list[T
         return []
     for step, tell in worth_telling(picture.steps, picture):
         again = news(turn.key, step, tell, picture, turn.now, state.zones, turn.policy)
-        if again.name_in_record == (last.applicationId, last.kind, last.fact):
+        if again.name_in_record == _base((last.applicationId, last.kind, last.fact)):
             return []
     return [one for one in told if one.step == last.step]
 

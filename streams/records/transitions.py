@@ -54,7 +54,10 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
         before = step.before if begins else state.shown.get(step.axis, step.before)
         state.shown[step.axis] = step.after
         if step.published and not (step.axis == APPLICATION and step.axis in replaced and before == step.after):
-            _transition(turn, step.name, step.axis, before, step.after, step.cause, step.at, step.case, picture)
+            occasion = trigger.id if trigger is not None and trigger.id != step.cause else ""
+            _transition(
+                turn, step.name, step.axis, before, step.after, step.cause, step.at, step.case, picture, occasion
+            )
     touched = {step.axis for step in fresh}
     for axis in sorted(replaced - touched):
         after = by_axis[axis][-1].after if axis in by_axis else _UNSAID.get(axis, "NONE")
@@ -68,7 +71,16 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
 
 
 def _transition(
-    turn: Turn, name: str, axis: str, before: str, after: str, cause: str, at: datetime, case: str, picture: Picture
+    turn: Turn,
+    name: str,
+    axis: str,
+    before: str,
+    after: str,
+    cause: str,
+    at: datetime,
+    case: str,
+    picture: Picture,
+    occasion: str = "",
 ) -> None:
     named = next((one.applicationId for one in picture.cases if one.key == case), None)
     if not case and picture.current is not None and axis == APPLICATION:
@@ -82,7 +94,7 @@ def _transition(
         to=after,
         causeId=cause,
     )
-    turn.out.append(events.transition(name, turn.state.owner or "", data, cause, at))
+    turn.out.append(events.transition(name, turn.state.owner or "", data, cause, at, occasion))
 
 
 def integrity(turn: Turn, picture: Picture, trigger: Entry | None) -> None:

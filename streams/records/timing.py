@@ -64,7 +64,13 @@ def rows(turn: "Turn", picture: Picture) -> None:
         _write(turn, clock)
 
 
-def _write(turn: "Turn", clock: Clock, outcome: Outcome | None = None, lag: float | None = None) -> None:
+def _write(
+    turn: "Turn",
+    clock: Clock,
+    outcome: Outcome | None = None,
+    lag: float | None = None,
+    one_channel: bool = True,
+) -> None:
     state = turn.state
     mark = f"{clock.metric}|{clock.name}|{clock.waiting_on or ''}"
     said = f"{clock.start[1].isoformat()}|{clock.stop[1].isoformat()}|{clock.duration}|{clock.censored}"
@@ -97,11 +103,11 @@ def _write(turn: "Turn", clock: Clock, outcome: Outcome | None = None, lag: floa
         waiting_on=clock.waiting_on,
         state_from=clock.states[0],
         state_to=clock.states[1],
-        channel=outcome.channel if outcome else None,
+        channel=outcome.channel if outcome and one_channel else None,
         language_requested=outcome.languageRequested if outcome else None,
         language_served=outcome.languageServed if outcome else None,
         template_id=outcome.kind if outcome else None,
-        template_version=outcome.templateVersion if outcome else None,
+        template_version=outcome.templateVersion if outcome and one_channel else None,
         interview_mode=clock.mode,
         interview_part=clock.part,
         is_minor_band=_minor(turn, submitted or clock.stop[1]),
@@ -253,18 +259,20 @@ def _lapses(picture: Picture) -> Iterator[Clock]:
 
 
 def outcome(turn: "Turn", message: Outcome, item: Item | None) -> None:
-    """M5 and its parts when the first message of a decision is taken, and M5d when that one arrives."""
+    """M5 and its parts when the first message of a decision is taken, and M5d of each channel when it arrives.
+
+    M5 to M5c are of the decision: text and email may be taken at the same moment, in any order.
+    """
     if item is None or item.step is None or message.kind not in TOLD_DECISIONS:
         return
     news, state = item.news, turn.state
     name = f"{news.causeId}|{news.kind}|{news.fact}"
-    first = state.marks.get(f"first|{name}")
-    claimed = message.claimedAt or message.at
-    if message.state == "accepted" and first is None:
-        state.marks[f"first|{name}"] = Marked(id=message.notificationId, said=claimed.isoformat())
+    handed = ("HANDED_OVER", message.claimedAt or message.at)
+    if message.state == "accepted" and f"first|{name}" not in state.marks:
+        state.marks[f"first|{name}"] = Marked(id=message.notificationId, said="")
         lag = (news.receivedAt - news.occurredAt).total_seconds()
         decided, received = ("DECIDED", news.occurredAt), ("RECEIVED", news.receivedAt)
-        queued, handed = ("QUEUED", message.plannedAt or news.plannedAt), ("HANDED_OVER", claimed)
+        queued = ("QUEUED", message.plannedAt or news.plannedAt)
         for metric, start, stop, whose in (
             ("M5", decided, ("ACCEPTED", message.at), None),
             ("M5a", decided, received, "agency"),
@@ -272,10 +280,10 @@ def outcome(turn: "Turn", message: Outcome, item: Item | None) -> None:
             ("M5c", queued, handed, "system"),
         ):
             clock = Clock(metric, name, start, stop, "seconds", whose)  # type: ignore[arg-type]
-            _write(turn, clock, message, lag)
-    elif message.state == "delivered" and first is not None and first.id == message.notificationId:
-        start = ("HANDED_OVER", datetime.fromisoformat(first.said))
-        _write(turn, Clock("M5d", name, start, ("DELIVERED", message.at), "seconds", "system"), message)
+            _write(turn, clock, message, lag, one_channel=False)
+    elif message.state == "delivered":
+        stop = ("DELIVERED", message.at)
+        _write(turn, Clock("M5d", f"{name}|{message.channel}", handed, stop, "seconds", "system"), message)
 
 
 def corrected(turn: "Turn", told: Told) -> None:

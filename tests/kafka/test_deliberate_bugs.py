@@ -12,11 +12,22 @@ from tests.kafka.rig import PARTITIONS, Rig, wait_for
 
 pytestmark = pytest.mark.kafka
 
+_ROUNDS: Final = 5
 _ZOMBIES: Final = ("transactional ids are random",)
 
 
 @pytest.mark.parametrize("bug", [None, *(n for n in NAMES if n not in _ZOMBIES)])
 def test_kills_show_a_bug(rig: Rig, bug: str | None) -> None:
+    """A kill hits its window by the batches that happen to form: a bug may take more than one round to show."""
+    owners = dict.fromkeys(range(PARTITIONS), 1)
+    for _ in range(1 if bug is None else _ROUNDS):
+        _kill_in_turn(rig, bug)
+        if bug is not None and not _green(rig, owners):
+            return
+    _says(rig, bug, owners)
+
+
+def _kill_in_turn(rig: Rig, bug: str | None) -> None:
     steps = ("after-offsets:kill:3", "after-send:kill:2", "after-commit:kill:2", "after-store:kill:3")
     for disk, step in (("kept", steps[0]), ("wiped", steps[1]), ("kept", steps[2]), ("wiped", steps[3]), ("wiped", "")):
         rig.feed([*rig.hits(600, keys=200, hold=0.3, command=True), *rig.hits(1, poison=True)])
@@ -28,7 +39,6 @@ def test_kills_show_a_bug(rig: Rig, bug: str | None) -> None:
             worker.end()
         if disk == "wiped" and step:
             rig.wipe()
-    _says(rig, bug, dict.fromkeys(range(PARTITIONS), 1))
 
 
 @pytest.mark.parametrize("bug", [None, *_ZOMBIES])
@@ -53,9 +63,11 @@ def _let_work(done: Callable[[], bool], seconds: float = 8.0) -> None:
         time.sleep(0.05)
 
 
+def _green(rig: Rig, owners: dict[int, int]) -> bool:
+    names = [name for number in (1, 2) for name, _ in rig.commands(number)]
+    return bool(rig.judge(owners)) and len(names) == len(set(names))
+
+
 def _says(rig: Rig, bug: str | None, owners: dict[int, int]) -> None:
     """Green without a bug, red with one."""
-    verdict = rig.judge(owners)
-    names = [name for number in (1, 2) for name, _ in rig.commands(number)]
-    twice = len(names) - len(set(names))
-    assert (bool(verdict) and not twice) == (bug is None), (verdict.faults[:10], twice)
+    assert _green(rig, owners) == (bug is None), rig.judge(owners).faults[:10]

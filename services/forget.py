@@ -20,17 +20,8 @@ from schemas.vocabulary import PROFILE_PREFIX, STAFF_SOURCE
 from services import logs
 from services.broker import bootstrap
 from services.settings import Settings
-from services.status import find
+from services.status import View, find
 from streams.topics import PROFILE
-
-
-class _Card(msgspec.Struct):
-    program: str
-    recordId: str
-
-
-class _View(msgspec.Struct):
-    cards: tuple[_Card, ...] = ()
 
 
 def erasure(program: str, record: str, by: str, reason: str | None, now: datetime) -> CloudEvent:
@@ -51,7 +42,7 @@ async def forget(settings: Settings, reference: str, by: str, reason: str | None
 
     Raises SettingsError where the running system cannot be reached.
     """
-    views = [msgspec.json.decode(view, type=_View) for view in await find(settings, reference)]
+    views = [msgspec.json.decode(view, type=View) for view in await find(settings, reference)]
     cards = [view.cards[0] for view in views if view.cards]
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap(settings),

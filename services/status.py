@@ -12,14 +12,18 @@ from services.settings import Settings
 from streams.topics import STATUS
 
 
-class _Card(msgspec.Struct):
+class Card(msgspec.Struct):
+    """What names a record in a published view."""
+
     program: str
     recordId: str
 
 
-class _View(msgspec.Struct):
+class View(msgspec.Struct):
+    """As much of a published view as says whom it is of."""
+
     travelerId: str
-    cards: tuple[_Card, ...] = ()
+    cards: tuple[Card, ...] = ()
 
     def concerns(self, reference: str) -> bool:
         """Whether a traveler id, `PROGRAM:recordId` or a record id alone means this traveler."""
@@ -34,7 +38,7 @@ async def find(settings: Settings, reference: str) -> list[bytes]:
     Raises SettingsError where the running system cannot be reached.
     """
     views: dict[bytes, bytes] = {}
-    decode = msgspec.json.Decoder(_View).decode
+    decode = msgspec.json.Decoder(View).decode
     async for record in contents(settings, STATUS):
         if record.key is None:
             continue

@@ -48,8 +48,6 @@ def _facts(run: Run, canonical: str, row: Row, event: Entry, moment: datetime) -
             move_review(run, "GRANTED", event, moment)
         elif review.state == "WINDOW_OPEN":
             review.state, review.replyBy = "NONE", None
-    if row.to == "EXPIRED":
-        member.expiredAt = moment
 
 
 def _dates(run: Run, event: Entry) -> None:

@@ -27,7 +27,6 @@ def outcome(turn: Turn, message: Outcome) -> bool:
                 applicationId=message.applicationId,
                 channel=message.channel,
                 at=message.at,
-                cause=item.news.causeId if item else "",
                 step=item.step if item else None,
             )
         )

@@ -97,7 +97,6 @@ class Membership:
     changedBy: Entry | None = None
     changedMoment: datetime | None = None
     ever: bool = False
-    expiredAt: datetime | None = None
     restored: bool = False
 
 
@@ -107,7 +106,6 @@ class Review:
 
     state: str = "NONE"
     replyBy: date | None = None
-    letterDate: date | None = None
     channel: str | None = None
     cause: Entry | None = None
     receivedAt: datetime | None = None

@@ -35,7 +35,7 @@ def move_review(run: Run, canonical: str, event: Entry, moment: datetime, clock:
 
 def adverse(run: Run, event: Entry, moment: datetime) -> None:
     review, data = run.picture.review, event.data
-    review.letterDate, review.replyBy = data.letterDate, data.replyBy
+    review.replyBy = data.replyBy
     if review.replyBy is None and run.system == TSA and data.letterDate is not None:
         review.replyBy = data.letterDate + timedelta(days=REPLY_DAYS)
     review.cause, review.channel, review.receivedAt = event, None, None

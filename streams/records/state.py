@@ -35,7 +35,6 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     applicationId: str | None
     channel: Channel
     at: datetime
-    cause: str
     step: str | None = None
     corrected: bool = False
 

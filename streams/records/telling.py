@@ -11,7 +11,7 @@ from streams.identity import event_id
 from streams.records import timing
 from streams.records.log import Entry
 from streams.records.machine import TERMINAL
-from streams.records.news import BOTH, DECIDED, SILENT_AFTER, Tell, news, replaces, worth_telling
+from streams.records.news import BOTH, DECIDED, EMAIL, SILENT_AFTER, Tell, news, replaces, worth_telling
 from streams.records.picture import APPLICATION, Picture, Step
 from streams.records.reminders import Reminder, planned, reminders
 from streams.records.state import Item, Record, Told
@@ -202,7 +202,7 @@ def _correct(turn: Turn, wrong: list[Told], trigger: Entry | None) -> None:
         _mark_corrected(turn, told)
     if trigger is None:
         return
-    channels = BOTH if any(one.channel == "sms" for one in wrong) else BOTH[1:]
+    channels = BOTH if any(one.channel == "sms" for one in wrong) else EMAIL
     one = News(
         record=turn.key,
         program=turn.program,

@@ -7,6 +7,7 @@ changes it. Clocks run on the source's own times; only M5 and its parts look at 
 import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from schemas.internal import Outcome
@@ -142,7 +143,7 @@ def _clocks(turn: "Turn", picture: Picture) -> Iterator[Clock]:
 
 
 def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) -> Iterator[Clock]:
-    key, first = case.key, _first(steps)
+    key, first = case.key, partial(_first, steps)
     submitted, decided = first("APP_SUBMITTED"), first(*DECISIONS, "CLEARED", "DENIED_FINAL")
     ended = decided or first("WITHDRAWN", "CLOSED_INCOMPLETE")
     conditional, interviewed = first("COND_APPROVED"), first("INTERVIEW_DONE")
@@ -181,18 +182,9 @@ def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) 
             yield Clock("M9", key, ("RENEWAL_SUBMITTED", submitted.at), ("VALID_TO", end), "days", "traveler", case)
 
 
-def _first(steps: list[Step]) -> "_Finder":
-    return _Finder(steps)
-
-
-class _Finder:
+def _first(steps: list[Step], *names: str) -> Step | None:
     """The first step of one of some names."""
-
-    def __init__(self, steps: list[Step]) -> None:
-        self._steps = steps
-
-    def __call__(self, *names: str) -> Step | None:
-        return next((step for step in self._steps if step.name in names), None)
+    return next((step for step in steps if step.name in names), None)
 
 
 def _waited(steps: list[Step], start: datetime, stop: datetime) -> float:

@@ -4,7 +4,7 @@ How a topic is kept (partitions, cleanup, retention) is in `deploy/topics.yaml`.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -17,6 +17,7 @@ from schemas.vocabulary import (
     PRECHECK_PREFIX,
     PROFILE_PREFIX,
     STAFF_NAMES,
+    NotificationState,
 )
 
 
@@ -36,21 +37,6 @@ def _types(prefix: str, names: Iterable[str], schema: str) -> tuple[tuple[str, s
 
 
 _NOTIFICATION: Final = "gov.dhs.ttp.notification."
-_STEPS: Final = (
-    "planned",
-    "held",
-    "claimed",
-    "accepted",
-    "rejected",
-    "in-doubt",
-    "delivered",
-    "failed",
-    "unconfirmed",
-    "suppressed",
-    "expired",
-    "superseded",
-    "parked",
-)
 _ANY_KEY: Final = "Whatever the source chose; nothing relies on it."
 
 _CHANNELS: Final = (
@@ -93,7 +79,7 @@ _CHANNELS: Final = (
         address="ttp.notifications.v1",
         what="The life of each message, step by step.",
         key="Traveler id.",
-        messages=_types(_NOTIFICATION, _STEPS, "notification"),
+        messages=_types(_NOTIFICATION, get_args(NotificationState), "notification"),
     ),
     _Channel(
         address="ttp.cx.timing.v1",

@@ -37,6 +37,11 @@ def file_name(name: str) -> str:
     return f"{name}.v1.json"
 
 
+def address(name: str) -> str:
+    """The address of a schema, as its `$id` and as the `dataschema` of events."""
+    return BASE + file_name(name)
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by file name."""
     made = {}
@@ -47,7 +52,7 @@ def schemas() -> dict[str, dict[str, Any]]:
                 _require_all(document)
             made[file_name(name)] = {
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
-                "$id": BASE + file_name(name),
+                "$id": address(name),
                 "title": title,
                 **document,
             }

@@ -1,6 +1,6 @@
-"""The words of the input contract (1.1, 1.2): programs, sources and the names of the events that may come in."""
+"""The words of the contract (1.1, 1.2, 1.3): programs, sources, names of events that come in, states of a message."""
 
-from typing import Final
+from typing import Final, Literal
 
 PRECHECK_PROGRAMS: Final = ("PRECHECK",)
 CBP_PROGRAMS: Final = ("GLOBAL_ENTRY", "NEXUS", "SENTRI", "FAST", "ABTC")
@@ -80,3 +80,19 @@ PROFILE_NAMES: Final = LINK_NAMES + PERSON_NAMES + STAFF_NAMES
 APPROVALS: Final = frozenset({"eligibility.approved", "renewal.approved", "application.approved"})
 
 STAFF_SOURCE: Final = "dhs/staff"
+
+NotificationState = Literal[
+    "planned",
+    "held",
+    "claimed",
+    "accepted",
+    "rejected",
+    "in-doubt",
+    "delivered",
+    "failed",
+    "unconfirmed",
+    "suppressed",
+    "expired",
+    "superseded",
+    "parked",
+]

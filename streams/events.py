@@ -9,37 +9,17 @@ from typing import Final, Literal
 import msgspec
 
 from schemas.cloudevents import CloudEvent
+from schemas.documents import address
 from schemas.outputs import Audit, Notification, Suppression, Timing, Transition, TravelerStatus, WorkItem
+from schemas.vocabulary import NotificationState
 from streams import topics
 from streams.grammar import Publish
 from streams.identity import event_id
 
 SOURCE: Final = "ttp/notifier"
-SCHEMAS: Final = "https://example.com/schemas/"
-
-NotificationState = Literal[
-    "planned",
-    "held",
-    "claimed",
-    "accepted",
-    "rejected",
-    "in-doubt",
-    "delivered",
-    "failed",
-    "unconfirmed",
-    "suppressed",
-    "expired",
-    "superseded",
-    "parked",
-]
 WorkAction = Literal["opened", "closed"]
 FINAL: Final = frozenset({"delivered", "failed", "unconfirmed", "suppressed", "expired", "superseded", "parked"})
 """The states in which a notification ends (contract 1.5)."""
-
-
-def schema(name: str) -> str:
-    """The address of a released schema; its last part is the name of the schema's file."""
-    return f"{SCHEMAS}{name}.v1.json"
 
 
 def _event(
@@ -51,7 +31,7 @@ def _event(
         type=f"gov.dhs.ttp.{kind}",
         time=at,
         subject=subject,
-        dataschema=schema(name),
+        dataschema=address(name),
         data=msgspec.Raw(msgspec.json.encode(data)),
     )
 

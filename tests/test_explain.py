@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from schemas.outputs import Reason
+from schemas.vocabulary import NotificationState
 from services.simulate import command
-from streams.events import FINAL, NotificationState
+from streams.events import FINAL
 from streams.explanation import words
 from tests.story import FOLDER, NAMES
 from tests.test_stories import UNTIL

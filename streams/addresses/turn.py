@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from schemas.internal import Facts, Mail, Message, Outcome, Text
 from schemas.outputs import Channel, Notification
+from schemas.vocabulary import NotificationState
 from streams import events
 from streams.addresses.state import Address, Job
 from streams.catalogue import Envelope
-from streams.events import NotificationState
 from streams.grammar import Output, ToStage
 from streams.identity import Identity
 from streams.policy import Policy

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from schemas.internal import Outcome
 from schemas.outputs import Notification
+from schemas.vocabulary import NotificationState
 from streams import events
-from streams.events import NotificationState
 from streams.travelers.people import recipient
 from streams.travelers.turn import Turn
 

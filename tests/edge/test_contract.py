@@ -6,9 +6,7 @@ required, unknown ones are refused. Prism refuses a wrong request with 422 and t
 
 import asyncio
 import os
-import shutil
 import socket
-import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,10 +21,10 @@ from services.sandbox.server import SandboxServer
 from services.settings import Settings
 from services.twilio import Twilio
 from tests.edge.conftest import NUMBER
+from tests.npm import installed
 
 _CHECKOUT = Path(__file__).parents[2]
 _PACKAGES = Path(__file__).parent / "node"
-_INSTALLED = _CHECKOUT / "build" / "prism"
 _VARIABLE = "TTN_TWILIO_DESCRIPTION"
 GOOD = {
     "To": NUMBER,
@@ -47,29 +45,7 @@ def description() -> Path:
 
 @pytest.fixture(scope="session")
 def prism_program() -> Path:
-    """The locked package, installed once under build/."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("Node.js with npm is not here; on Debian, apt-get install nodejs npm.")
-    program = _INSTALLED / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
-    lock = _INSTALLED / "package-lock.json"
-    if program.exists() and lock.read_bytes() == (_PACKAGES / "package-lock.json").read_bytes():
-        return program
-    _INSTALLED.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(_PACKAGES / name, _INSTALLED / name)
-    ran = subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=_INSTALLED,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    if ran.returncode:
-        shutil.rmtree(_INSTALLED, ignore_errors=True)
-        pytest.skip(f"npm could not fetch the packages: {ran.stderr.strip().splitlines()[-1:]}")
-    return program
+    return installed(_PACKAGES, "prism") / "@stoplight" / "prism-cli" / "dist" / "index.js"
 
 
 @pytest.fixture

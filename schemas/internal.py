@@ -198,13 +198,17 @@ class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
 
 
 class Joined(_Message, tag="joined", frozen=True, kw_only=True):
-    """The answer to Join. `zones` are the time zones in which the traveler may live; empty: unknown."""
+    """The answer to Join. `zones` are the time zones in which the traveler may live; empty: unknown.
+
+    `erased`: the traveler was forgotten, and no record joins any more.
+    """
 
     travelerId: str
     eventId: str
     accepted: bool
     zones: tuple[str, ...] = ()
     deceased: bool = False
+    erased: bool = False
 
 
 class TravelerChanged(_Message, tag="traveler-changed", frozen=True, kw_only=True):

@@ -107,6 +107,34 @@ def test_who_is_forgotten_leaves_a_tombstone_and_empty_records_and_the_audit_of_
     assert (entry["action"], entry["by"], entry["reason"]) == ("erased", "pat.staff", "asked to")
 
 
+def test_a_link_to_somebody_who_was_forgotten_does_not_count() -> None:
+    revoked = ge("membership.revoked", 6, letterDate="2027-03-01")
+    run = Run()
+    erased = event("erased", 1, "gone", "p1", topics.PROFILE, portalSubject="p1")
+    for one in (profile("p1", "+13125550100"), erased, link("linked", 5, "p1"), revoked, revoked):
+        run.arrive(one, time_of(one))
+    run.rest(START + HOUR * 100)
+    states = [kind.rpartition(".")[2] for _, (kind, _) in run.events(topics.NOTIFICATIONS)]
+    assert (states.count("planned"), states.count("suppressed")) == (2, 2)
+    [view] = [view for view in run.views().values() if view is not None]
+    assert [card["recordId"] for card in view["cards"]] == ["GE-1"]
+
+
+def test_later_events_of_a_forgotten_record_are_of_nobody() -> None:
+    body = {"recordId": "GE-1", "program": "GLOBAL_ENTRY"}
+    run = play(
+        ge("application.submitted", 1),
+        event("erased", 5, "erase", "GE-1", topics.PROFILE, **body),
+        ge("application.approved", 30, validTo="2032-04-18"),
+    )
+    assert set(run.views().values()) == {None}
+    kinds = [said["kind"] for _, (_, said) in run.events(topics.NOTIFICATIONS)]
+    assert "APPROVED" not in kinds
+    assert run.simulation.state("records", "GLOBAL_ENTRY:GE-1") == pipeline().stages["records"].empty(
+        "GLOBAL_ENTRY:GE-1"
+    )
+
+
 APPOINTMENT = {"interview": {"at": "2027-03-20T16:00:00Z", "timeZone": "America/Chicago", "site": "ORD"}}
 
 

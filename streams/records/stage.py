@@ -180,7 +180,12 @@ class Records:
         if state.asked is None or state.asked.partition("|")[0] != message.travelerId:
             return
         own = self._identity.traveler_of_record(turn.key)
-        if message.accepted or message.travelerId == own:
+        if message.erased and message.travelerId == own:  # who was forgotten stays so, whatever comes later
+            turn.state = Record(key=turn.key)
+            return
+        if message.erased:
+            state.refused.append(state.asked)
+        elif message.accepted or message.travelerId == own:
             state.joinedAs, state.zones = state.asked, message.zones
             if message.travelerId != own:
                 for item in [item for item, reason in state.work.items() if reason == "identity conflict"]:

@@ -8,12 +8,12 @@ from streams.travelers.turn import Turn
 
 
 def join(turn: Turn, message: Join) -> None:
-    """Let a record in, unless it is of somebody with another birth date (contract 5.13, 5.19)."""
+    """Let a record in, unless the person was forgotten or has another birth date (contract 5.13, 5.19)."""
     traveler = turn.traveler
     known = {day for record, day in traveler.births.items() if record != message.record}
     if traveler.profile.dateOfBirth is not None:
         known.add(traveler.profile.dateOfBirth)
-    accepted = message.birthDate is None or known <= {message.birthDate}
+    accepted = not traveler.erased and (message.birthDate is None or known <= {message.birthDate})
     if accepted and message.birthDate is not None:
         turn.traveler = replace(traveler, births=traveler.births | {message.record: message.birthDate})
     answer = Joined(
@@ -22,6 +22,7 @@ def join(turn: Turn, message: Join) -> None:
         accepted=accepted,
         zones=zones(turn.traveler),
         deceased=traveler.deceased,
+        erased=traveler.erased,
     )
     turn.tell("records", message.record, answer)
 

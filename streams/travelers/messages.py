@@ -158,7 +158,8 @@ def _plan(
     )
     turn.put(name, item)
     steps.say(turn, name, "planned")
-    if (reason := "deceased" if turn.traveler.deceased else news.withheld.get(channel)) is not None:
+    closed = "deceased" if turn.traveler.deceased else "no-address" if turn.traveler.erased else None
+    if (reason := closed or news.withheld.get(channel)) is not None:
         steps.end(turn, name, "suppressed", reason)
         return None
     if news.releaseAt > turn.now:

@@ -64,12 +64,17 @@ def release(turn: Turn, picture: Picture) -> None:
 
 
 def remind(turn: Turn, picture: Picture) -> datetime | None:
-    """Plan the reminders that fell due, take back those that are untrue by now; when the next falls due."""
+    """Plan the reminders that fell due, take back those that are untrue by now; when the next falls due.
+
+    The record is looked at in the very moment of each reminder. One whose moment is past became true only later, and is
+    not sent (contract 5.11); unless the traveler has moved to a zone where its hour came earlier.
+    """
     state = turn.state
     if state.deceased is not None:
         return None
     possible = reminders(picture, state.zones)
     names = {(one.applicationId, one.kind, one.fact) for one in possible}
+    moved = _ahead(turn, picture) if state.zones != turn.zones_before else set()
     state.items = [
         _take_back(turn, item)
         if item.step is None
@@ -86,10 +91,17 @@ def remind(turn: Turn, picture: Picture) -> datetime | None:
         if one.moment > turn.now:
             upcoming.append(one.moment)
             continue
+        if one.moment < turn.now and one.name not in moved:
+            continue
         state.reminded.append(one.name)
         if not _too_many(turn, one):
             _plan(turn, planned(one, turn.key, turn.now), None, None)
     return min(upcoming, default=None)
+
+
+def _ahead(turn: Turn, picture: Picture) -> set[str]:
+    """The reminders that lay ahead where the traveler lived before."""
+    return {one.name for one in reminders(picture, turn.zones_before) if one.moment > turn.now}
 
 
 def take_back_all(turn: Turn) -> None:

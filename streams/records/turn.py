@@ -16,12 +16,16 @@ from streams.records.state import Record
 
 
 class Turn:
-    """The working copy of one record at one moment, and what it puts out. `cause` is the id of the event at hand."""
+    """The working copy of one record at one moment, and what it puts out.
+
+    `zones_before` are the traveler's time zones as the record knew them until now.
+    """
 
     def __init__(self, key: str, state: Record, now: datetime, identity: Identity, policy: Policy) -> None:
         self.key = key
         self.program, _, self.reference = key.partition(":")
         self.state = copy(state)
+        self.zones_before = state.zones
         self.now = now
         self.identity = identity
         self.policy = policy

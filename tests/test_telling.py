@@ -1,0 +1,43 @@
+"""Who is told what, when and where: the rules of contract 1.5 and 5 and of domain 3.9, one small story each."""
+
+from tests.scene import Scene
+
+
+def test_a_reminder_that_fell_due_while_the_membership_was_suspended_is_not_sent_later() -> None:
+    story = (
+        Scene()
+        .traveler("2027-01-01T14:00:00Z")
+        .cbp("2027-01-02T16:00:00Z", "application.approved", portalSubject="dana", validTo="2027-12-31")
+        .cbp("2027-06-01T16:00:00Z", "membership.suspended")
+        .cbp("2027-11-20T16:00:00Z", "membership.reinstated")
+        .play(until="2027-12-31T00:00:00Z")
+    )
+    reminders = [when for when, kind, _ in story.emails() if kind == "EXPIRY_REMINDER"]
+    assert reminders == ["2027-12-01T14:00:00Z", "2027-12-17T14:00:00Z"]
+
+
+def test_a_reminder_to_book_that_fell_due_while_an_interview_was_set_is_not_planned_when_it_is_cancelled() -> None:
+    interview = {"at": "2027-04-30T16:00:00Z", "timeZone": "America/Chicago", "site": "ORD", "part": "US"}
+    story = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z")
+        .cbp("2027-02-02T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-03-01T16:00:00Z", "application.conditionally_approved")
+        .cbp("2027-03-26T16:00:00Z", "interview.scheduled", interview=interview)
+        .cbp("2027-04-10T16:00:00Z", "interview.cancelled")
+        .play(until="2027-06-10T00:00:00Z")
+    )
+    assert [end for end, _ in story.fates("COND_APPROVED", "sms")] == ["delivered", "delivered"]
+    assert [when for when, kind, _ in story.texts() if kind == "COND_APPROVED"][1] == "2027-05-30T13:00:00Z"
+
+
+def test_a_reminder_goes_once_when_the_traveler_moves_to_a_zone_where_its_hour_has_passed() -> None:
+    story = (
+        Scene()
+        .traveler("2027-01-01T14:00:00Z", timeZone="America/Los_Angeles")
+        .cbp("2027-01-02T16:00:00Z", "application.approved", portalSubject="dana", validTo="2027-12-31")
+        .profile("2027-10-02T13:00:00Z", timeZone="America/New_York")
+        .play(until="2027-11-01T00:00:00Z")
+    )
+    reminders = [when for when, kind, _ in story.emails() if kind == "EXPIRY_REMINDER"]
+    assert reminders == ["2027-07-04T15:00:00Z", "2027-10-02T13:00:00Z"]

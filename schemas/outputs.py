@@ -202,7 +202,11 @@ class WorkItem(_Closed, frozen=True, kw_only=True):
 
 
 class Audit(_Closed, frozen=True, kw_only=True):
-    """One action of the staff."""
+    """One action of the staff.
+
+    `result`: done; no-effect, where it changes nothing; unknown-event or unknown-record, where what it names has not
+    come in, so that it waits; refused, where it would join two birth dates; null, where nobody can tell.
+    """
 
     action: str
     by: str
@@ -210,3 +214,4 @@ class Audit(_Closed, frozen=True, kw_only=True):
     recordId: str | None = None
     program: str | None = None
     reason: str | None = None
+    result: str | None = None

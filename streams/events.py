@@ -122,6 +122,7 @@ def work(action: WorkAction, item: WorkItem, key: str, cause: str, at: datetime)
 
 
 def audit(entry: Audit, cause: str, at: datetime) -> Publish:
-    """One action of the staff, by its actor."""
-    event = _event(name="audit", kind="audit", cause=cause, step=entry.action, subject=entry.by, at=at, data=entry)
+    """One action of the staff, by its actor; one that waits is written again when it is done."""
+    step = f"{entry.action}:waits" if entry.result == "unknown-record" else entry.action
+    event = _event(name="audit", kind="audit", cause=cause, step=step, subject=entry.by, at=at, data=entry)
     return Publish(topics.AUDIT, entry.by, event)

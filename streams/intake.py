@@ -56,10 +56,13 @@ def program_key(program: str) -> str:
 
 
 def _decided(data: StaffDecision, subject: str, program: str | None, name: str) -> Sequence[tuple[str, str]]:
-    """Whom a staff decision concerns: a program's notices, or a record; of an unnamed program, any of the six."""
+    """Whom a staff decision concerns: a program's notices, or a record.
+
+    Of an unnamed program: the notices of any of the six; the record of the first, which asks on where it does not know
+    the event.
+    """
     if data.recordId is None and subject in PROGRAMS:
         return [("travelers", program_key(program or subject))]
-    programs = (program,) if program else PROGRAMS
     if name in NOTICE_DECISIONS:
-        return [("travelers", program_key(each)) for each in programs]
-    return [("records", record_key(each, data.recordId or subject)) for each in programs]
+        return [("travelers", program_key(each)) for each in ((program,) if program else PROGRAMS)]
+    return [("records", record_key(program or PROGRAMS[0], data.recordId or subject))]

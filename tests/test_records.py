@@ -41,6 +41,50 @@ def test_a_link_made_by_the_staff_is_audited_with_its_reason() -> None:
         "called",
         "GE-1",
     )
+    assert entry["result"] == "done"
+
+
+def decided(hours: float, event_id: str, subject: str, **data: Any) -> Event:
+    body = {"eventId": event_id, "by": "pat.staff", "reason": "checked", **data}
+    return event("event.voided", hours, f"void-{event_id}-{hours}", subject, topics.PROFILE, **body) | {
+        "source": "dhs/staff"
+    }
+
+
+def audits(run: Run) -> list[tuple[str | None, ...]]:
+    return [
+        (entry["eventId"], entry["program"], entry["recordId"], entry["result"])
+        for _, (_, entry) in run.events(topics.AUDIT)
+    ]
+
+
+def test_every_decision_of_the_staff_is_audited_once_with_its_result_whatever_it_names() -> None:
+    known = ge("application.submitted", 1)
+    nowhere = decided(2, "nothing", "nothing")
+    run = play(known, nowhere, nowhere, decided(3, "later", "GE-1", program="GLOBAL_ENTRY", recordId="GE-1"))
+    run.arrive(decided(4, known["id"], "GE-1"), START + HOUR * 101)
+    assert audits(run) == [
+        ("nothing", None, None, "unknown-event"),
+        ("later", "GLOBAL_ENTRY", "GE-1", "unknown-event"),
+        (known["id"], "GLOBAL_ENTRY", "GE-1", "done"),
+    ]
+    assert [view["cards"][0]["application"]["state"] for view in run.views().values() if view] == ["VOIDED"]
+
+
+def test_what_the_staff_does_to_a_person_is_audited_once_by_subject_or_by_record() -> None:
+    death = event("deceased", 2, "d1", "p1", topics.PROFILE, portalSubject="p1", actor="pat.staff") | {
+        "source": "dhs/staff"
+    }
+    by_record = event("deceased", 3, "d2", "GE-1", topics.PROFILE, recordId="GE-1", program="GLOBAL_ENTRY") | {
+        "source": "dhs/staff"
+    }
+    run = play(death, death, by_record, by_record, ge("application.submitted", 4, portalSubject="p1"))
+    found = [(entry["action"], entry["by"], entry["result"]) for _, (_, entry) in run.events(topics.AUDIT)]
+    assert found == [
+        ("deceased", "pat.staff", "done"),
+        ("deceased", "unnamed", "unknown-record"),
+        ("deceased", "unnamed", "done"),
+    ]
 
 
 def test_a_link_of_two_birth_dates_is_refused_each_time_and_waits_for_the_staff() -> None:

@@ -18,7 +18,7 @@ from schemas.internal import (
 )
 from schemas.outputs import Audit
 from schemas.source import SourceData
-from schemas.vocabulary import STAFF_SOURCE
+from schemas.vocabulary import PROGRAMS, RECORD_DECISIONS, STAFF_SOURCE
 from streams import events
 from streams.grammar import DeadLetter, Output, ToStage
 from streams.identity import Identity, event_id
@@ -93,9 +93,7 @@ class Records:
             turn.out.append(ToStage("records", state.mergedInto, message))
             return
         if reading.name in ABOUT_THE_PERSON:
-            if reading.event.source == STAFF_SOURCE:
-                self._decision(turn, entry(reading, message.at, message.backfill), reading)
-            self._pass_on(turn, message)
+            self._about_the_person(turn, message, reading)
             return
         new = entry(reading, message.at, message.backfill)
         for one in state.entries:
@@ -108,9 +106,12 @@ class Records:
             text = f"the record has {LIMIT} events already"
             turn.out.append(DeadLetter(message.origin, self.name, "too-large", text))
             return
-        if new.source == STAFF_SOURCE and not self._decision(turn, new, reading):
+        refused = new.name == "linked" and turn.refuses(
+            self._identity.traveler_of_subject(new.data.portalSubject or "")
+        )
+        if new.source == STAFF_SOURCE and not self._decision(turn, new, message, "refused" if refused else None):
             return
-        if new.name == "linked" and turn.refuses(self._identity.traveler_of_subject(new.data.portalSubject or "")):
+        if refused:
             turn.out.append(DeadLetter(message.origin, self.name, "identity-conflict", OTHER_BIRTH_DATE))
             return
         state.entries.append(new)
@@ -123,21 +124,42 @@ class Records:
         if state.asked != asked:
             state.askedBy = message.origin
 
-    def _decision(self, turn: Turn, new: Entry, reading: Reading) -> bool:
-        """Audit what a member of the staff decided; False where it is about another record."""
-        known = any(one.id == new.data.corrects for one in turn.state.entries)
-        if not known and reading.program is None:
+    def _about_the_person(self, turn: Turn, message: Arrived, reading: Reading) -> None:
+        """Pass it on to the traveler, who writes down what the staff did; a record without one does so itself."""
+        new = entry(reading, message.at, message.backfill)
+        if turn.state.owner is None:
+            others = [one for one in turn.state.waiting if isinstance(one, Arrived)]
+            if any(entry(read(one.origin), one.at, one.backfill).digest == new.digest for one in others):
+                return
+            if new.source == STAFF_SOURCE:
+                self._audit(turn, new, "unknown-record")
+        self._pass_on(turn, message)
+
+    def _decision(self, turn: Turn, new: Entry, message: Arrived, result: str | None) -> bool:
+        """Audit what a member of the staff decided; False where another record is asked in place of this one.
+
+        Who names no program means the first one whose record of this name knows the event.
+        """
+        named = new.name not in RECORD_DECISIONS or read(message.origin).program is not None
+        known = new.name not in RECORD_DECISIONS or any(one.id == new.data.corrects for one in turn.state.entries)
+        if not named and not known and turn.program != PROGRAMS[-1]:
+            following = PROGRAMS[PROGRAMS.index(turn.program) + 1]
+            turn.out.append(ToStage("records", record_key(following, turn.reference), message))
             return False
+        self._audit(turn, new, result or ("done" if known else "unknown-event"), named or known)
+        return True
+
+    def _audit(self, turn: Turn, new: Entry, result: str, named: bool = True) -> None:
         audit = Audit(
             action=new.name,
             by=new.by or "unnamed",
             eventId=new.data.corrects,
-            recordId=turn.reference,
-            program=turn.program,
+            recordId=turn.reference if named else None,
+            program=turn.program if named else None,
             reason=new.data.reason,
+            result=result,
         )
         turn.out.append(events.audit(audit, new.id, turn.now))
-        return True
 
     def _pass_on(self, turn: Turn, message: Arrived | ContactChanged | SourceGuardian) -> None:
         if turn.state.owner is None:

@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from schemas.cloudevents import canonical
 from schemas.internal import Arrived, SourceGuardian, TravelerChanged
-from schemas.source import ProfileUpdated
+from schemas.outputs import Audit
+from schemas.source import Link, ProfileUpdated
+from schemas.vocabulary import STAFF_SOURCE
 from streams import events
 from streams.grammar import DeadLetter
-from streams.reading import read
+from streams.reading import Data, read
 from streams.travelers import contact, messages, notices
 from streams.travelers.people import is_child, of_age, zones
 from streams.travelers.profile import amend, merge
@@ -32,6 +34,8 @@ def arrived(turn: Turn, message: Arrived) -> None:
         return
     turn.traveler = replace(turn.traveler, events=turn.traveler.events | {cause: digest})
     turn.cause = event.id
+    if event.source == STAFF_SOURCE:
+        _audit(turn, event.id, name, data)
     if turn.traveler.erased:
         return
     if isinstance(data, ProfileUpdated):
@@ -45,6 +49,19 @@ def arrived(turn: Turn, message: Arrived) -> None:
     elif name == "erased":
         turn.traveler = replace(turn.traveler, profile=Profile(), erased=True)
         _end_all(turn, "no-address")
+
+
+def _audit(turn: Turn, cause: str, name: str, data: Data) -> None:
+    link = data if isinstance(data, Link) else Link()
+    entry = Audit(
+        action=name,
+        by=link.actor or "unnamed",
+        recordId=data.recordId,
+        program=data.program,
+        reason=link.reason,
+        result="no-effect" if turn.traveler.erased else "done",
+    )
+    turn.emit(events.audit(entry, cause, turn.now))
 
 
 def source_guardian(turn: Turn, message: SourceGuardian) -> None:

@@ -133,41 +133,49 @@ class Desk:
         self.program = replace(self.program, decided=decided | {event.id: True})
         name = data.eventId or ""
         decision = Decision(reading.name, data.by or "")
-        if self._audits(reading, name):
-            entry = Audit(
-                action=reading.name,
-                by=decision.by,
-                eventId=name,
-                program=self.program.program if name in self.program.notices else reading.program,
-                reason=data.reason,
-            )
-            self.outputs.append(events.audit(entry, event.id, self.now))
         if name in self.program.notices:
-            self._apply(name, decision)
+            result = "done" if self._apply(name, decision) else "no-effect"
         else:
+            result = "unknown-event"
             early = self.program.early.get(name, ())
             self.program = replace(self.program, early=self.program.early | {name: (*early, decision)})
+        self._audit(reading, data, decision, result)
 
-    def _audits(self, reading: Reading, name: str) -> bool:
+    def _audit(self, reading: Reading, data: StaffDecision, decision: Decision, result: str) -> None:
         """A decision that names no program comes to all of them, and is written down once: by the first."""
         subject = reading.event.subject if reading.event.subject in PROGRAMS else None
-        return self.program.program == (reading.program or subject or PROGRAMS[0])
+        named = reading.program or subject
+        if self.program.program != (named or PROGRAMS[0]):
+            return
+        if data.eventId in self.program.notices:
+            named = self.program.program
+        entry = Audit(
+            action=reading.name,
+            by=decision.by,
+            eventId=data.eventId,
+            program=named,
+            reason=data.reason,
+            result=result if named else None,
+        )
+        self.outputs.append(events.audit(entry, reading.event.id, self.now))
 
-    def _apply(self, name: str, decision: Decision) -> None:
+    def _apply(self, name: str, decision: Decision) -> bool:
+        """Whether the decision changes anything."""
         held = self.program.notices[name]
         if held.silent or held.state not in ("waiting", "telling"):
-            return
+            return False
         if decision.name == "notice.dropped":
             self._put(name, replace(held, state="told" if held.toldAt else "dropped", next=None))
             self._close(name)
-            return
+            return True
         if held.state == "telling" or decision.by in held.approvals:
-            return
+            return False
         held = replace(held, approvals=(*held.approvals, decision.by))
         self._put(name, held)
         if len(held.approvals) == 2:
             self._close(name)
             self._wave(name, replace(held, state="telling", toldAt=self.now))
+        return True
 
     def _wave(self, name: str, held: Announcement) -> None:
         """Tell the next wave that has any traveler, and plan the one after it."""

@@ -194,6 +194,15 @@ def test_the_same_appointment_booked_again_after_a_cancellation_is_told_again() 
     assert kinds == ["COND_APPROVED", "INTERVIEW_BOOKED", "INTERVIEW_CANCELLED", "INTERVIEW_BOOKED"]
 
 
+def test_a_later_end_while_active_is_told_as_a_change_of_the_membership() -> None:
+    run = play(
+        profile("p1", "+13125550100"),
+        ge("application.approved", 4, portalSubject="p1", validTo="2031-04-18"),
+        ge("membership.reinstated", 28, validTo="2031-08-18"),
+    )
+    assert [kind for _, to, kind in run.sent if to.startswith("+")] == ["APPROVED", "MEMBERSHIP_CHANGE"]
+
+
 def test_the_same_request_after_an_answer_is_told_again() -> None:
     run = play(
         profile("p1", "+13125550100"),

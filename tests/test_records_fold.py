@@ -125,6 +125,28 @@ def test_a_renewal_before_midnight_eastern_keeps_a_cbp_membership_going(
     assert seen.membership.extendedUntil == (date(2029, 1, 31) if membership == "EXTENDED" else None)
 
 
+@pytest.mark.parametrize("before", ["membership.suspended", "membership.revoked", None])
+def test_a_restoration_with_a_later_end_counts_also_while_the_membership_is_active(before: str | None) -> None:
+    seen = picture(
+        cbp("application.approved", 0, validTo="2031-04-18"),
+        *((cbp(before, 10), cbp("membership.reinstated", 20)) if before else ()),
+        cbp("membership.reinstated", 30, "later", validTo="2031-08-18"),
+        cbp("membership.reinstated", 31, "again", validTo="2031-08-18"),
+    )
+    assert (seen.membership.state, seen.membership.validTo) == ("ACTIVE", date(2031, 8, 18))
+    assert [step.cause for step in seen.steps if step.name == "REINSTATED"][-1] == "later"
+    assert seen.membership.restored
+
+
+def test_a_longer_membership_leaves_the_review_of_another_decision_open() -> None:
+    seen = picture(
+        cbp("application.approved", -1000, validTo="2029-04-18", applicationId="A1"),
+        cbp("application.denied", 2, applicationId="A2", replyBy="2028-12-01"),
+        cbp("membership.reinstated", 3, validTo="2029-08-18"),
+    )
+    assert (seen.membership.validTo, seen.review.state) == (date(2029, 8, 18), "WINDOW_OPEN")
+
+
 def test_precheck_has_no_extension() -> None:
     member = tsa("eligibility.approved", -1800, validTo="2027-03-10")
     assert picture(member, tsa("renewal.submitted", 1), program="PRECHECK").membership.state == "EXPIRED"

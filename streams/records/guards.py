@@ -41,6 +41,11 @@ def _another_end(run: Run, case: Case | None, event: Entry) -> bool:
     return event.data.validTo is None or event.data.validTo != run.picture.membership.validTo
 
 
+def _gives_another_end(run: Run, case: Case | None, event: Entry) -> bool:
+    """A restoration may lengthen a membership that is active again already (contract 5.6)."""
+    return event.data.validTo is not None and event.data.validTo != run.picture.membership.validTo
+
+
 def _renewal_in_time(run: Run, case: Case | None, event: Entry) -> bool:
     """8 CFR 235.12 practice (domain 2.1): the renewal was submitted by the end of `validTo`, U.S. Eastern."""
     member = run.picture.membership
@@ -58,5 +63,6 @@ GUARDS: Final[dict[str, Callable[[Run, Case | None, Entry], bool]]] = {
     "has_appointment": _has_appointment,
     "all_parts_done": _all_parts_done,
     "another_end": _another_end,
+    "gives_another_end": _gives_another_end,
     "renewal_in_time_or_source_extended": _renewal_in_time,
 }

@@ -185,6 +185,7 @@ MEMBERSHIP: Final = (
     Row("ACTIVE EXTENDED SUSPENDED", "REVOKED", "REVOKED", name="REVOKED", note="opens a review"),
     Row("NONE EXPIRED", "REVOKED", "REVOKED", name="REVOKED", note="skipped"),
     Row("SUSPENDED REVOKED", "REINSTATED", "ACTIVE", name="REINSTATED", note="maybe with a later end"),
+    Row("ACTIVE EXTENDED", "REINSTATED", "ACTIVE", name="REINSTATED", guard="gives_another_end", note="restored"),
     Row("NONE EXPIRED CLOSED", "REINSTATED", "ACTIVE", name="REINSTATED", note="skipped"),
     Row("NONE ACTIVE EXTENDED SUSPENDED", "EXPIRED", "EXPIRED", name="EXPIRED", note="the source says so"),
     Row("NONE ACTIVE EXTENDED EXPIRED SUSPENDED REVOKED", "CLOSED", "CLOSED", name="CLOSED", note="surrendered"),

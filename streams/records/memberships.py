@@ -6,7 +6,7 @@ from typing import Final
 from streams.calendar import add_months
 from streams.records.guards import GUARDS
 from streams.records.log import Entry
-from streams.records.machine import TSA, Row, rows
+from streams.records.machine import TSA, rows
 from streams.records.picture import MEMBERSHIP, OVERLAY, Conflict
 from streams.records.reviews import ANSWERED, adverse, move_review
 from streams.records.run import Run
@@ -24,7 +24,7 @@ def move_membership(run: Run, canonical: str, event: Entry, moment: datetime, cl
         if row.guard is not None and not GUARDS[row.guard](run, run.picture.current, event):
             continue
         before, member.state = member.state, row.to
-        _facts(run, canonical, row, event, moment)
+        _facts(run, canonical, before, event, moment)
         if not clock:
             member.changedBy, member.changedMoment = event, moment
         run.step(event, row.name or canonical, MEMBERSHIP, before, row.to, moment, clock=clock)
@@ -35,7 +35,7 @@ def move_membership(run: Run, canonical: str, event: Entry, moment: datetime, cl
         _dates(run, event)
 
 
-def _facts(run: Run, canonical: str, row: Row, event: Entry, moment: datetime) -> None:
+def _facts(run: Run, canonical: str, before: str, event: Entry, moment: datetime) -> None:
     member, review = run.picture.membership, run.picture.review
     member.ever = True
     if canonical in ("APPROVED", "REINSTATED"):
@@ -43,7 +43,7 @@ def _facts(run: Run, canonical: str, row: Row, event: Entry, moment: datetime) -
         _dates(run, event)
         member.sourceUntil = member.extendedUntil = None
         member.restored = canonical == "REINSTATED" and bool(ended and member.validTo and member.validTo > ended)
-    if canonical == "REINSTATED":
+    if canonical == "REINSTATED" and before not in ("ACTIVE", "EXTENDED"):
         if review.state in ANSWERED:
             move_review(run, "GRANTED", event, moment)
         elif review.state == "WINDOW_OPEN":

@@ -203,6 +203,36 @@ def test_a_later_end_while_active_is_told_as_a_change_of_the_membership() -> Non
     assert [kind for _, to, kind in run.sent if to.startswith("+")] == ["APPROVED", "MEMBERSHIP_CHANGE"]
 
 
+def test_nobody_is_told_still_in_review_while_the_program_says_what_we_do_not_understand() -> None:
+    run = play(
+        profile("p1", "+13125550100"),
+        ge("application.submitted", 4, portalSubject="p1"),
+        ge("status.reported", 28, label="Eligibility Determined"),
+        hours=24 * 40,
+    )
+    assert "STILL_IN_REVIEW" not in [kind for _, _, kind in run.sent]
+    said = [(kind.rpartition(".")[2], one["reason"]) for _, (kind, one) in notes(run, "STILL_IN_REVIEW")]
+    assert said == [("planned", None), ("suppressed", "not-news")], "a decision not to send leaves a record"
+
+
+def test_nobody_is_told_still_in_review_while_facts_contradict_each_other() -> None:
+    both = {"validTo": "2032-04-18", "applicationId": "A1"}
+    run = play(
+        profile("p1", "+13125550100"),
+        ge("application.approved", 4, portalSubject="p1", **both),
+        ge("application.submitted", 28, applicationId="A2"),
+        ge("membership.suspended", 30),
+        ge("membership.reinstated", 30),
+        hours=24 * 40,
+    )
+    assert list(run.views().values())[-1]["integrity"] == "CONFLICT"
+    assert "STILL_IN_REVIEW" not in [kind for _, _, kind in run.sent]
+
+
+def notes(run: Run, kind: str) -> list[Any]:
+    return [one for one in run.events(topics.NOTIFICATIONS) if one[1][1]["kind"] == kind]
+
+
 def test_the_same_request_after_an_answer_is_told_again() -> None:
     run = play(
         profile("p1", "+13125550100"),

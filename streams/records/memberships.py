@@ -82,6 +82,8 @@ def take_member(run: Run, canonical: str, event: Entry, moment: datetime) -> Non
     if canonical == "EXTENDED":
         _extended(run, event)
     move_membership(run, canonical, event, moment)
+    if canonical == "REINSTATED":  # also where it was active already: a suspension of that moment contradicts it
+        run.picture.membership.changedBy, run.picture.membership.changedMoment = event, moment
 
 
 def _extended(run: Run, event: Entry) -> None:

@@ -128,6 +128,8 @@ def _application(picture: Picture, case: Case, zones: tuple[str, ...], where: st
     cause = case.openedBy
     if cause is None:
         return
+    # Whoever waits is not told "still in review" while it is not certain that this is so (domain 3.1, S-12).
+    doubtful: dict[str, str] = {"email": "not-news"} if picture.integrity != "OK" else {}
 
     def remind(
         moment: datetime,
@@ -155,6 +157,7 @@ def _application(picture: Picture, case: Case, zones: tuple[str, ...], where: st
                 variant="reminder" if kind in ("ACTION_NEEDED", "COND_APPROVED") else None,
             ),
             applicationId=case.applicationId,
+            withheld=doubtful if kind == "STILL_IN_REVIEW" else {},
         )
 
     if case.state in WAITING and case.changedAt is not None:

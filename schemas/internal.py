@@ -63,7 +63,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `fact` is the effective fact that makes it this news and no other (a date, a place); with record, application and
     kind it names the notification. `releaseAt` is the end of the debounce hold; quiet hours come later. `withheld` are
-    channels of the news that are planned and at once suppressed, each with the reason (contract 1.5).
+    channels of the news that are planned and at once suppressed, each with the reason (contract 1.5). `queuedAt` is
+    when it was ready to be told, where a contradiction or a change of traveler has held it since.
     """
 
     record: str
@@ -79,6 +80,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     releaseAt: datetime
     notAfter: datetime
     channels: tuple[Channel, ...]
+    queuedAt: datetime | None = None
     adverse: bool = False
     exempt: bool = False
     facts: Facts = Facts()

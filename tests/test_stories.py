@@ -191,6 +191,12 @@ def test_s04_the_correction_lets_the_approval_out_once() -> None:
     assert story.card("GE-4001")["integrity"] == "OK"
 
 
+def test_s04c_what_a_contradiction_holds_is_a_hold_and_not_our_slowness() -> None:
+    story = tell("s04c")
+    assert story.value("M5b") == 0
+    assert story.value("M5c") == 89 * 60 + 10
+
+
 def test_s04b_a_later_denial_after_a_told_approval_is_a_neutral_letter() -> None:
     story = tell("s04b")
     after = [text for text in story.texts() if text[0] > "2027-03-04T16:00:00Z"]

@@ -60,7 +60,8 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     `asked` is the traveler and birth date of a Join without an answer, `askedBy` the event that led to it, `joinedAs`
     what the owner accepted. `absorbed` are old cards that go away when this one is shown: record, traveler, version.
     `steps` are the identities of the steps that were published or were history; `shown` is the last published state of
-    each axis; `waiting` are messages for the traveler of a record that has none yet.
+    each axis; `waiting` are messages for the traveler of a record that has none yet; `contested` says of events since
+    when a contradiction holds what they tell.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     steps: list[str] = []
     shown: dict[str, str] = {}
     deferred: list[str] = []
+    contested: dict[str, datetime] = {}
     items: list[Item] = []
     told: list[Told] = []
     ended: list[Ended] = []

@@ -28,15 +28,19 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
     waiting = [living[one] for one in state.deferred if one in living]
     fresh_tells = worth_telling([*waiting, *(step for step in fresh if not step.backfill)], picture)
     state.deferred = []
+    for conflict in picture.conflicts:
+        for event in conflict:
+            state.contested.setdefault(event.id, turn.now)
     tells: list[tuple[Step, Tell]] = []
     for step, how in fresh_tells:
         if picture.conflicts and how.kind in DECIDED:
             state.deferred.append(step.identity)
+            state.contested.setdefault(step.cause, turn.now)
         else:
             tells.append((step, how))
-    planned_news = [
-        (step, news(turn.key, step, how, picture, turn.now, state.zones, turn.policy)) for step, how in tells
-    ]
+    planned_news = [(step, _news(turn, step, how, picture)) for step, how in tells]
+    if not picture.conflicts:
+        state.contested = {}
     _withdraw_untrue(turn, picture, living, planned_news)
     wrong = _told_wrong(turn, living, picture)
     if wrong and not any(one.adverse for _, one in planned_news):
@@ -47,6 +51,11 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
     for step, one in planned_news:
         _supersede(turn, one, step, living)
         _plan(turn, one, step.identity, trigger)
+
+
+def _news(turn: Turn, step: Step, how: Tell, picture: Picture) -> News:
+    one = news(turn.key, step, how, picture, turn.now, turn.state.zones, turn.policy)
+    return msgspec.structs.replace(one, queuedAt=turn.state.contested.get(step.cause))
 
 
 def release(turn: Turn, picture: Picture) -> None:

@@ -264,7 +264,8 @@ def outcome(turn: "Turn", message: Outcome, item: Item | None) -> None:
         state.marks[f"first|{name}"] = Marked(id=message.notificationId, said="")
         lag = (news.receivedAt - news.occurredAt).total_seconds()
         decided, received = ("DECIDED", news.occurredAt), ("RECEIVED", news.receivedAt)
-        queued = ("QUEUED", message.plannedAt or news.plannedAt)
+        # What a contradiction, another traveler or a failed channel held is a hold, not our slowness (M5c, not M5b).
+        queued = ("QUEUED", news.queuedAt or news.plannedAt)
         for metric, start, stop, whose in (
             ("M5", decided, ("ACCEPTED", message.at), None),
             ("M5a", decided, received, "agency"),

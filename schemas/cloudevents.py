@@ -76,7 +76,8 @@ def parse_time(text: str) -> datetime:
     Raises ValueError where the text is no such time or has no offset.
     """
     moment = msgspec.convert(text, datetime)
-    if moment.tzinfo is None:
+    # msgspec also reads ISO 8601's basic form of an offset, +0500, which RFC 3339 does not have.
+    if moment.tzinfo is None or (text[-1] not in "Zz" and text[-3] != ":"):
         raise ValueError("a time needs an offset")
     return moment.astimezone(UTC)
 

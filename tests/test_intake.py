@@ -198,6 +198,7 @@ def test_bytes_that_are_not_json_are_undecodable(value: bytes | None) -> None:
         {"time": "yesterday"},
         {"time": "2027-03-01"},
         {"time": "2027-03-01T11:59:00"},
+        {"time": "2027-03-01T11:59:00+0000"},
         {"time": "0001-01-01T00:00:00+14:00"},
         {"time": "1970-01-01T00:00:00Z"},
         {"subject": None},

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from schemas.internal import Origin
 from streams.reading import read
 from streams.records.log import Entry, effective, entry
@@ -78,3 +80,22 @@ def test_a_chain_as_long_as_a_log_may_be_is_followed_to_its_end() -> None:
     log = [logged("e0", "application.approved", validTo="2031-01-01")]
     log += [logged(f"e{n}", "record.corrected", corrects=f"e{n - 1}", validTo="2032-01-01") for n in range(1, 1000)]
     assert left(*log) == left(*reversed(log)) == [("e999", "application.approved", "2032-01-01")]
+
+
+def test_a_correction_speaks_of_the_event_of_its_own_source_alone() -> None:
+    telos, clear = (f"tsa/precheck/{name}" for name in ("telos", "clear"))
+
+    def of(source: str, one: Entry) -> Entry:
+        return msgspec.structs.replace(one, source=source)
+
+    log = [
+        of(clear, logged("a", "application.info_requested", dueDate="2027-03-01")),
+        of(telos, logged("a", "application.submitted")),
+        of(clear, logged("b", "record.corrected", corrects="a", dueDate="2027-03-09")),
+        of(telos, logged("c", "record.corrected", corrects="x", validTo="2032-01-01")),
+        of(clear, logged("d", "record.corrected", corrects="x", validTo="2033-01-01")),
+    ]
+    requested = [str(one.data.dueDate) for one in effective(log).events if one.name == "application.info_requested"]
+    assert requested == ["2027-03-09"]
+    assert ("a", "application.submitted", "None") in left(*log) == left(*reversed(log))
+    assert {("c", "eligibility.approved", "2032-01-01"), ("d", "eligibility.approved", "2033-01-01")} <= {*left(*log)}

@@ -218,64 +218,91 @@ def effective(entries: Sequence[Entry]) -> Effective:
     Of several corrections of one event the newest speaks. A correction that was itself replaced still takes away what
     it corrected; one that was voided does not.
     """
-    known = {one.id: one for one in sorted(entries, key=lambda one: (one.source, one.id))}
-    by_target: dict[str, list[Entry]] = {}
+    log = _by_id(entries)
+    by_target: dict[Name, list[Entry]] = {}
     for one in entries:
-        if one.data.corrects is not None and one.name != "conflict.released" and not _circular(one, known):
-            by_target.setdefault(one.data.corrects, []).append(one)
-    dead: set[tuple[str, str]] = set()
-    undone: set[tuple[str, str]] = set()
+        if one.data.corrects is not None and one.name != "conflict.released" and not _circular(one, log):
+            for target in _targets(one, log):
+                by_target.setdefault(target, []).append(one)
+    dead: set[Name] = set()
+    undone: set[Name] = set()
     for one in _corrections_first(entries, by_target):
-        spoken = [other for other in by_target.get(one.id, ()) if _speaks_of(other, one)]
-        counting = [other for other in spoken if (other.source, other.id) not in undone]
+        counting = [other for other in by_target.get(_name(one), ()) if _name(other) not in undone]
         if counting:
-            dead.add((one.source, one.id))
+            dead.add(_name(one))
         if any(_voids(other) for other in counting):
-            undone.add((one.source, one.id))
-
-    def lives(one: Entry) -> bool:
-        return (one.source, one.id) not in dead
-
-    newest_of: dict[str, Entry] = {}
+            undone.add(_name(one))
+    newest_of: dict[Name, Entry] = {}
     for one in entries:
-        target = one.data.corrects
-        if target is not None and one.name != "conflict.released" and lives(one):
-            other = newest_of.get(target)
-            newest_of[target] = one if other is None or _newer(one, other) else other
+        if one.name != "conflict.released" and _name(one) not in dead:
+            for target in _targets(one, log):
+                other = newest_of.get(target)
+                newest_of[target] = one if other is None or _newer(one, other) else other
     living = [
         one
         for one in entries
-        if lives(one) and (one.name == "conflict.released" or newest_of.get(one.data.corrects or "", one) is one)
+        if _name(one) not in dead
+        and (one.name == "conflict.released" or all(newest_of[target] is one for target in _targets(one, log)))
     ]
     events = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
     for one in living:
         if one.name == "record.corrected" and not one.data.void:
-            resolved = _rewrite(one, known)
+            resolved = _rewrite(one, log)
             events += [resolved] if resolved is not None else []
     stands = frozenset(one.data.corrects or "" for one in living if one.name == "conflict.released")
     return Effective(tuple(events), stands)
 
 
-def _circular(one: Entry, known: Mapping[str, Entry]) -> bool:
+Name = tuple[str, str]
+"""Source and id: what names one event of a record."""
+
+
+def _name(one: Entry) -> Name:
+    return (one.source, one.id)
+
+
+def _by_id(entries: Iterable[Entry]) -> Mapping[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for one in sorted(entries, key=_name):
+        found.setdefault(one.id, []).append(one)
+    return found
+
+
+def _targets(one: Entry, log: Mapping[str, list[Entry]]) -> list[Name]:
+    """The events that a correction is about: one of its own source, known or not; the staff speak of any source."""
+    if one.data.corrects is None:
+        return []
+    if one.name == "event.voided":
+        return [_name(other) for other in log.get(one.data.corrects, ()) if other is not one]
+    return [(one.source, one.data.corrects)]
+
+
+def _corrected_by(one: Entry, log: Mapping[str, list[Entry]]) -> Entry | None:
+    """The event that a correction is about, where it has come in."""
+    names = _targets(one, log)
+    return next((other for other in log.get(one.data.corrects or "", ()) if _name(other) in names), None)
+
+
+def _circular(one: Entry, log: Mapping[str, list[Entry]]) -> bool:
     """Whether corrections run in a circle from here: then they correct nothing."""
-    seen = {one.id}
-    while (target := known.get(one.data.corrects or "")) is not None:
-        if target.id in seen:
+    seen = {_name(one)}
+    while (target := _corrected_by(one, log)) is not None:
+        if _name(target) in seen:
             return True
-        seen.add(target.id)
+        seen.add(_name(target))
         one = target
     return False
 
 
-def _corrections_first(entries: Sequence[Entry], by_target: Mapping[str, list[Entry]]) -> list[Entry]:
+def _corrections_first(entries: Sequence[Entry], by_target: Mapping[Name, list[Entry]]) -> list[Entry]:
     """The events, each after those that correct it; without recursion, because a source may correct without end."""
     found: list[Entry] = []
-    begun: set[tuple[str, str]] = set()
+    begun: set[Name] = set()
     for first in entries:
-        path = [] if (first.source, first.id) in begun else [first]
+        path = [] if _name(first) in begun else [first]
         while path:
-            begun.add((path[-1].source, path[-1].id))
-            waiting = [one for one in by_target.get(path[-1].id, ()) if (one.source, one.id) not in begun]
+            begun.add(_name(path[-1]))
+            waiting = [one for one in by_target.get(_name(path[-1]), ()) if _name(one) not in begun]
             if waiting:
                 path.append(waiting[0])
             else:
@@ -285,12 +312,6 @@ def _corrections_first(entries: Sequence[Entry], by_target: Mapping[str, list[En
 
 def _voids(correction: Entry) -> bool:
     return correction.name == "event.voided" or (correction.name == "record.corrected" and correction.data.void)
-
-
-def _speaks_of(correction: Entry, one: Entry) -> bool:
-    if (correction.source, correction.id) == (one.source, one.id):
-        return False
-    return correction.name == "event.voided" or correction.source == one.source
 
 
 def _newer(one: Entry, other: Entry) -> bool:
@@ -303,18 +324,18 @@ def _newer(one: Entry, other: Entry) -> bool:
 _APPROVALS: Final = {"cbp/ttp": "application.approved"}
 
 
-def _rewrite(correction: Entry, known: Mapping[str, Entry]) -> Entry | None:
+def _rewrite(correction: Entry, log: Mapping[str, list[Entry]]) -> Entry | None:
     """The event that a `record.corrected` leaves: the old one with the fields that the corrections of it give.
 
     Where the old event never came in (a dead letter) a correction with an end of membership is the approval itself.
     """
-    chain, seen = [correction], {correction.id}
-    target = known.get(correction.data.corrects or "")
-    while target is not None and target.name == "record.corrected" and target.id not in seen:
+    chain, seen = [correction], {_name(correction)}
+    target = _corrected_by(correction, log)
+    while target is not None and target.name == "record.corrected" and _name(target) not in seen:
         chain.append(target)
-        seen.add(target.id)
-        target = known.get(target.data.corrects or "")
-    rewritten = None if target is not None and target.id in seen else target
+        seen.add(_name(target))
+        target = _corrected_by(target, log)
+    rewritten = None if target is not None and _name(target) in seen else target
     while chain:
         rewritten = _corrected(rewritten, chain.pop())
     return rewritten

@@ -41,3 +41,53 @@ def test_a_reminder_goes_once_when_the_traveler_moves_to_a_zone_where_its_hour_h
     )
     reminders = [when for when, kind, _ in story.emails() if kind == "EXPIRY_REMINDER"]
     assert reminders == ["2027-07-04T15:00:00Z", "2027-10-02T13:00:00Z"]
+
+
+def _family() -> Scene:
+    """Two people on one number: Dana reads English, her sister Vietnamese."""
+    return (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z")
+        .traveler("2027-02-01T14:00:00Z", portalSubject="linh", language="vi")
+        .cbp("2027-03-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-03-01T17:00:00Z", "application.submitted", recordId="GE-2", portalSubject="linh")
+    )
+
+
+def test_a_shared_number_is_answered_in_the_language_of_the_last_text_sent_not_of_one_that_was_stopped() -> None:
+    story = (
+        _family()
+        .text("2027-03-01T18:00:00Z", "STOP")
+        .cbp("2027-03-02T16:00:00Z", "application.conditionally_approved")
+        .cbp("2027-03-02T17:00:00Z", "application.conditionally_approved", recordId="GE-2")
+        .text("2027-03-03T17:00:00Z", "START")
+        .text("2027-03-03T18:00:00Z", "HELP")
+        .play(until="2027-03-04T00:00:00Z")
+    )
+    answers = [(kind, language) for _, kind, language in story.texts() if kind in ("STOP_CONFIRM", "WELCOME", "HELP")]
+    assert answers == [("STOP_CONFIRM", "vi"), ("WELCOME", "vi"), ("HELP", "vi")]
+
+
+def test_who_was_texted_in_english_for_want_of_a_language_is_answered_in_english() -> None:
+    story = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z", language=None)
+        .cbp("2027-03-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .text("2027-03-01T18:00:00Z", "PARAR")
+        .play(until="2027-03-02T00:00:00Z")
+    )
+    assert [(kind, language) for _, kind, language in story.texts()] == [("APP_RECEIVED", "en"), ("STOP_CONFIRM", "en")]
+
+
+def test_yes_from_a_number_that_its_traveler_has_given_up_is_no_welcome() -> None:
+    story = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z")
+        .cbp("2027-02-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-02-10T16:00:00Z", "contact.updated", person={"phone": "+13125550199"})
+        .text("2027-02-10T18:00:00Z", "YES")
+        .text("2027-02-10T19:00:00Z", "YES", sender="+13125550199")
+        .play(until="2027-02-11T00:00:00Z")
+    )
+    answers = [(sent["to"], sent["kind"]) for sent in story.sent if sent["kind"] in ("WELCOME", "HELP")]
+    assert answers == [("+13125550100", "HELP"), ("+13125550199", "WELCOME")]

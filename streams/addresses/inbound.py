@@ -58,13 +58,17 @@ def _stop(turn: Turn, spoken: str | None, answered: bool) -> None:
 
 
 def _start(turn: Turn, word: str, spoken: str | None, answered: bool) -> None:
-    """Restores what STOP removed, and proves a number that was asked. Who owns no text of ours gets HELP."""
+    """Restores what STOP removed, and proves a number that was asked.
+
+    Who owns no text of ours gets HELP; so does who holds a number that its traveler has given up: nothing more comes.
+    """
     address = turn.address
     stopped = "stopped" in address.blocks
     blocks.lift(turn, "stopped")
     if blocks.reason(turn) is not None:
         return
-    known = stopped or address.invited or bool(address.owners)
+    owned = any(not owner.left for owner in address.owners.values())
+    known = address.invited or owned or (stopped and not address.owners)
     if not known:
         _help(turn, spoken, _UNKNOWN_AGAIN, answered)
         return

@@ -28,12 +28,14 @@ def send(turn: Turn, message: Send) -> None:
     known = turn.address.jobs.get(message.notificationId)
     if known is not None and (known.phase != "done" or known.send.round >= message.round):
         return
-    newcomer = {message.travelerId: Owner(message.languageRequested, message.program)}
+    owners = turn.address.owners
+    if message.travelerId not in owners:
+        owners = {message.travelerId: Owner(message.languageRequested, message.program)} | owners
     turn.address = replace(
         turn.address,
         channel=message.channel,
         to=message.to,
-        owners=newcomer | turn.address.owners,
+        owners=owners,
         invited=turn.address.invited or message.optIn,
     )
     turn.put(Job(send=message))
@@ -44,6 +46,8 @@ def owned(turn: Turn, message: Owned) -> None:
     """A traveler gives this number, or gave it up. What was sent to it stays known: it may be answered later."""
     held = turn.address.owners.get(message.travelerId)
     if held is not None and held.sent:
+        kept = {message.travelerId: replace(held, left=message.leave)}
+        turn.address = replace(turn.address, owners=turn.address.owners | kept)
         return
     others = {name: owner for name, owner in turn.address.owners.items() if name != message.travelerId}
     newcomer = {} if message.leave else {message.travelerId: Owner(message.language, message.program)}
@@ -167,8 +171,12 @@ def _last(turn: Turn, job: Job) -> dict[str, Owner]:
     """The owners with the one of this message last, in the language of the message."""
     if job.reply:
         return turn.address.owners
+    held = turn.address.owners.get(job.send.travelerId)
     rest = {name: owner for name, owner in turn.address.owners.items() if name != job.send.travelerId}
-    return rest | {job.send.travelerId: Owner(job.send.languageRequested, job.send.program, sent=True)}
+    language = job.send.languageRequested or job.send.languageServed
+    left = held is not None and held.left
+    last = Owner(language, job.send.program, sent=True, left=left)
+    return rest | {job.send.travelerId: last}
 
 
 def _words(turn: Turn, job: Job) -> Text | Mail | None:

@@ -68,11 +68,15 @@ class Block(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A traveler whose messages go to this address: language and program of the last one, `sent` once there was one."""
+    """A traveler whose messages go to this address: language and program of the last one, `sent` once there was one.
+
+    `left`: the traveler has another number now; what was sent to this one is still answered in its language.
+    """
 
     language: str | None = None
     program: str | None = None
     sent: bool = False
+    left: bool = False
 
 
 class Address(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -82,6 +82,27 @@ def test_without_a_higher_sequence_two_decisions_contradict_each_other(second: d
     assert seen.integrity == "CONFLICT"
 
 
+def test_a_tie_ends_when_one_side_is_said_again_with_a_higher_sequence() -> None:
+    tie = (
+        cbp("application.approved", 3, validTo="2032-04-18", sequence=2),
+        cbp("application.denied", 3, sequence=2),
+    )
+    approved = picture(*tie, cbp("application.approved", 4, validTo="2032-04-18", sequence=3))
+    assert (approved.integrity, approved.membership.state) == ("OK", "ACTIVE")
+    denied = picture(*tie, cbp("application.denied", 4, sequence=3))
+    assert (denied.integrity, denied.current and denied.current.state) == ("OK", "DENIED")
+    assert picture(*tie, cbp("application.approved", 4, validTo="2032-04-18")).integrity == "CONFLICT"
+
+
+def test_a_card_is_as_of_the_last_word_of_its_program_a_correction_included() -> None:
+    log = (cbp("application.submitted", 0), cbp("application.approved", 3, "yes", validTo="2032-04-18"))
+    void = picture(*log, cbp("record.corrected", 5, corrects="yes", void=True))
+    assert void.asOf == START + timedelta(days=5)
+    changed = picture(*log, cbp("record.corrected", 6, corrects="yes", validTo="2033-04-18"))
+    assert changed.asOf == START + timedelta(days=6)
+    assert picture(*log, staff("event.voided", 7, "yes")).asOf == START
+
+
 def test_a_void_or_the_staff_releases_a_contradiction() -> None:
     both = (cbp("application.approved", 3, "yes", validTo="2032-04-18"), cbp("application.denied", 3, "no"))
     assert picture(*both).integrity == "CONFLICT"

@@ -139,7 +139,10 @@ def _consequences(run: Run, case: Case, canonical: str, name: str, event: Entry,
 def _after_decision(run: Run, case: Case, canonical: str, event: Entry, moment: datetime) -> None:
     """An event of a decided application: the same again, outranking, surrender or contradiction."""
     decided = case.decidedBy
-    if decided is None or _says_the_same(run, case, canonical, event):
+    if decided is None:
+        return
+    if _says_the_same(run, case, canonical, event):
+        _settle(run, decided, event)
         return
     if canonical == "REVIEW_STARTED" and run.picture.review.state in ANSWERED:
         move_review(run, "REVIEW_STARTED", event, moment)
@@ -155,6 +158,18 @@ def _after_decision(run: Run, case: Case, canonical: str, event: Entry, moment: 
         run.outranked.add(decided.id)
     elif decided.id not in run.stands:
         run.picture.conflicts.append(Conflict(decided, event))
+
+
+def _settle(run: Run, decided: Entry, event: Entry) -> None:
+    """The same decision said again with a higher sequence ends what contradicted it (contract 5.4)."""
+
+    def outdone(conflict: Conflict) -> bool:
+        against, number = conflict.against, event.data.sequence
+        if conflict.standing is not decided or against.canonical not in ENDINGS or number is None:
+            return False
+        return against.data.sequence is not None and against.data.sequence < number
+
+    run.picture.conflicts = [one for one in run.picture.conflicts if not outdone(one)]
 
 
 def _says_the_same(run: Run, case: Case, canonical: str, event: Entry) -> bool:

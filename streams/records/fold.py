@@ -37,6 +37,7 @@ def fold(entries: Sequence[Entry], program: str, now: datetime, deceased: Entry 
         clock(run, now)
         picture = run.picture
         picture.nextClock = run.next_moment()
+        picture.asOf = _as_of(left.living) or _as_of(entries)
         picture.cases = [case for case in picture.cases if case.state != "-"]
         if not picture.cases:
             _voided(picture, entries, left)
@@ -61,6 +62,11 @@ def _place(event: Entry) -> int:
     return -(2**63) - 1 if event.data.sequence is None else event.data.sequence
 
 
+def _as_of(events: Iterable[Entry]) -> datetime | None:
+    """When the program last spoke: a correction is its word too."""
+    return max((one.at for one in events if one.of_program), default=None)
+
+
 def _voided(picture: Picture, entries: Sequence[Entry], left: Effective) -> None:
     """A record whose every application was voided shows the last of them as VOIDED (domain 3.2)."""
     kept = {(one.source, one.id) for one in left.events}
@@ -72,7 +78,6 @@ def _voided(picture: Picture, entries: Sequence[Entry], left: Effective) -> None
     void = max(voids, key=lambda one: (one.at, one.id))
     case = Case(key="#0", applicationId=last.data.applicationId, state="VOIDED", program=picture.program)
     picture.cases.append(case)
-    picture.asOf = void.at
     picture.steps.append(Step(void.id, "VOIDED", APPLICATION, "-", "VOIDED", void.at, void.receivedAt, void.data, "#0"))
 
 
@@ -91,8 +96,6 @@ def take(run: Run, placed: Placed) -> None:
     """One event, at its place in the order."""
     event = placed.event
     clock(run, placed.moment)
-    if event.of_program:
-        run.picture.asOf = max(run.picture.asOf or event.at, event.at)
     canonical = event.canonical
     if canonical == "STATUS_REPORTED":
         canonical = LABELS.get((run.system, (event.data.label or "").strip().casefold()))

@@ -206,9 +206,14 @@ def _segments(application: str | None, group: list[Entry]) -> list[list[Entry]]:
 
 
 class Effective(NamedTuple):
-    """What is left of the log once its corrections have spoken. `stands` are events that the staff chose."""
+    """What is left of the log once its corrections have spoken.
+
+    `living` is what nobody took back, as it came; `events` the same with each correction in the place of what it
+    corrects. `stands` are events that the staff chose.
+    """
 
     events: tuple[Entry, ...]
+    living: tuple[Entry, ...]
     stands: frozenset[str]
 
 
@@ -250,7 +255,7 @@ def effective(entries: Sequence[Entry]) -> Effective:
             resolved = _rewrite(one, log)
             events += [resolved] if resolved is not None else []
     stands = frozenset(one.data.corrects or "" for one in living if one.name == "conflict.released")
-    return Effective(tuple(events), stands)
+    return Effective(tuple(events), tuple(living), stands)
 
 
 Name = tuple[str, str]

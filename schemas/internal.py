@@ -46,7 +46,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a template may say about the case. No name, no number, no reason.
 
     `dates` by placeholder: on, validTo, dueDate, replyBy, until, completeBy, letterDate. `variant` picks a wording
-    inside a kind (for example `restored` of MEMBERSHIP_CHANGE in an email); never a secret in a text message.
+    inside a kind (for example `restored` of MEMBERSHIP_CHANGE in an email); never a secret in a text message. `part`
+    is which of several parts of an interview it is about.
     """
 
     program: str | None = None
@@ -54,6 +55,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     appointment: datetime | None = None
     appointmentZone: str | None = None
     site: str | None = None
+    part: str | None = None
     child: bool = False
     variant: str | None = None
 

@@ -63,6 +63,64 @@ def test_nexus_needs_both_interview_parts() -> None:
     assert state(*first, one, two, program="NEXUS") == "DECISION_PENDING"
 
 
+US = {"part": "US", "at": "2027-05-10T16:00:00Z", "site": "Blaine"}
+CA = {"part": "CA", "at": "2027-05-20T16:00:00Z", "site": "Vancouver"}
+
+
+def nexus(*events: Entry, now: object = LATER) -> Picture:
+    begun = cbp("application.conditionally_approved", 0, program="NEXUS")
+    return picture(begun, *events, program="NEXUS", now=now)
+
+
+def interview(name: str, day: float, **said: str) -> Entry:
+    return cbp(f"interview.{name}", day, program="NEXUS", **({"interview": said} if said else {}))
+
+
+def standing(seen: Picture) -> tuple[str, list[str], list[str]]:
+    assert seen.current is not None
+    return (seen.current.state, [one.part for one in seen.current.booked], seen.current.partsDone)
+
+
+def test_the_parts_of_an_interview_are_booked_moved_and_done_apart_from_each_other() -> None:
+    booked = (interview("scheduled", 1, **CA), interview("scheduled", 2, **US))
+    assert standing(nexus(*booked)) == ("INTERVIEW_SCHEDULED", ["US", "CA"], [])
+    moved = interview("rescheduled", 3, **US | {"at": "2027-05-25T16:00:00Z"})
+    assert standing(nexus(*booked, moved)) == ("INTERVIEW_SCHEDULED", ["CA", "US"], [])
+    first = interview("completed", 4, part="CA")
+    assert standing(nexus(*booked, first)) == ("INTERVIEW_SCHEDULED", ["US"], ["CA"])
+    assert standing(nexus(*booked, first, interview("completed", 5, part="US")))[0] == "DECISION_PENDING"
+
+
+@pytest.mark.parametrize("name", ["cancelled", "no_show"])
+def test_one_part_is_cancelled_or_missed_and_the_other_stays(name: str) -> None:
+    booked = (interview("scheduled", 1, **US), interview("scheduled", 2, **CA))
+    off = interview(name, 3, part="US")
+    assert standing(nexus(*booked, off)) == ("INTERVIEW_SCHEDULED", ["CA"], [])
+    assert standing(nexus(*booked, off, interview(name, 4))) == ("CONDITIONALLY_APPROVED", [], [])
+    seen = nexus(booked[1], off)
+    assert standing(seen) == ("INTERVIEW_SCHEDULED", ["CA"], []), "what was not booked cannot be cancelled"
+    assert [step.name for step in seen.steps].count("INTERVIEW_OFF") == 0
+
+
+def test_when_one_part_is_done_the_other_is_still_to_be_booked() -> None:
+    done = (interview("scheduled", 1, **US), interview("completed", 2, part="US"))
+    assert standing(nexus(*done)) == ("CONDITIONALLY_APPROVED", [], ["US"])
+    unnamed = interview("scheduled", 3, at=CA["at"], site=CA["site"])
+    assert standing(nexus(*done, unnamed)) == ("INTERVIEW_SCHEDULED", ["CA"], ["US"])
+
+
+def test_the_card_shows_the_next_part_that_is_not_done() -> None:
+    def at(*events: Entry, now: str) -> str | None:
+        view = card(nexus(*events, now=moment(now)), "R-1", moment(now)).interview
+        return view and view.at and f"{view.at:%m-%d}"
+
+    booked = (interview("scheduled", 1, **US), interview("scheduled", 2, **CA))
+    assert at(*booked, now="2027-05-01T00:00:00+00:00") == "05-10"
+    assert at(*booked, now="2027-05-15T00:00:00+00:00") == "05-20"
+    assert at(*booked, interview("completed", 3, part="US"), now="2027-05-01T00:00:00+00:00") == "05-20"
+    assert at(booked[0], interview("completed", 3, part="US"), now="2027-05-01T00:00:00+00:00") is None
+
+
 def test_a_higher_sequence_outranks_an_earlier_decision_and_leaves_nothing_of_it() -> None:
     seen = picture(
         cbp("application.submitted", 0, sequence=1),

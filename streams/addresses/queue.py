@@ -192,7 +192,8 @@ def _words(turn: Turn, job: Job) -> Text | Mail | None:
 
 def _envelope(turn: Turn, job: Job) -> Envelope:
     policy, identity, key = turn.setting.policy, turn.setting.identity, turn.address.key
-    about = f"{job.send.record}:{job.send.applicationId}"
+    part = f":{job.send.facts.part}" if job.send.facts.part else ""
+    about = f"{job.send.record}:{job.send.applicationId}{part}"
     return Envelope(
         message_id=steps.message_id(turn, job.send.notificationId),
         date=job.first or turn.now,

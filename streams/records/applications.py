@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from streams.records.guards import GUARDS, renews
+from streams.records.interviews import book, done, part_of
 from streams.records.log import Entry
 from streams.records.machine import DECISIONS, ENDINGS, OPEN, TERMINAL, Row, rows
 from streams.records.memberships import move_membership
@@ -25,13 +26,13 @@ def take_application(run: Run, canonical: str, event: Entry, moment: datetime) -
         _after_decision(run, case, canonical, event, moment)
         return
     if canonical == "INTERVIEW_DONE":
-        part = event.data.interview.part if event.data.interview and event.data.interview.part else "US"
-        if part not in case.partsDone:
-            case.partsDone.append(part)
+        done(case, part_of(case, event))
     for row in rows(APPLICATION, run.system, case.state, canonical):
         if row.guard is None or GUARDS[row.guard](run, case, event):
             _move(run, case, row, canonical, event, moment)
             return
+    if canonical == "INTERVIEW_SET" and case.state == "INTERVIEW_SCHEDULED":
+        book(case, part_of(case, event), event)
     if canonical == "REVIEW_STARTED":
         move_review(run, "REVIEW_STARTED", event, moment)
 
@@ -87,7 +88,8 @@ def _kind(run: Run, event: Entry) -> tuple[str, str]:
 
 
 def _move(run: Run, case: Case, row: Row, canonical: str, event: Entry, moment: datetime) -> None:
-    before, data, cancelled = case.state, event.data, None
+    before, data = case.state, event.data
+    part, earlier = part_of(case, event), None
     case.state = row.to
     if before != row.to:
         case.changedAt, case.changedKnownAt = moment, event.receivedAt
@@ -98,20 +100,19 @@ def _move(run: Run, case: Case, row: Row, canonical: str, event: Entry, moment: 
         case.dueDate, case.dueKnownAt = data.dueDate, event.receivedAt
     elif canonical == "COND_APPROVED":
         case.conditionalAt, case.conditionalKnownAt, case.completeBy = event.at, event.receivedAt, data.completeBy
-    elif canonical == "INTERVIEW_SET" and data.interview is not None:
-        case.appointment, case.site = data.interview.at, data.interview.site
-        case.appointmentZone, case.appointmentKnownAt = data.interview.timeZone, event.receivedAt
+    elif canonical == "INTERVIEW_SET":
+        earlier = book(case, part, event)
     elif canonical == "INTERVIEW_OFF":
-        cancelled = (case.appointment, case.appointmentZone, case.site)
-        case.appointment = case.site = case.appointmentZone = None
+        earlier = case.appointments.pop(part, None)
     if row.to != "ACTION_NEEDED":
         case.dueDate = None
     name = row.name or canonical
     if row.to in ENDINGS or row.to == "PRELIM_INELIGIBLE":
         case.decidedAt, case.decidedBy = event.at, event
     run.step(event, name, APPLICATION, before, row.to, moment, case.key)
-    if cancelled is not None:
-        run.picture.steps[-1] = run.picture.steps[-1]._replace(cancelled=cancelled)
+    if canonical in ("INTERVIEW_SET", "INTERVIEW_OFF"):
+        of_several = part if len(case.parts_needed) > 1 else ""
+        run.picture.steps[-1] = run.picture.steps[-1]._replace(earlier=earlier, part=of_several)
     _consequences(run, case, canonical, name, event, moment)
 
 

@@ -21,7 +21,7 @@ def card(picture: Picture, reference: str, now: datetime) -> CardView:
         stale=now - as_of >= STALE_AFTER,
         integrity=picture.integrity,
         application=_application(case),
-        interview=_interview(case),
+        interview=_interview(case, now),
         membership=MembershipView(
             state=member.state,
             validFrom=member.validFrom,
@@ -52,13 +52,15 @@ def _application(case: Case | None) -> ApplicationView | None:
     )
 
 
-def _interview(case: Case | None) -> InterviewView | None:
-    if case is None or (case.appointment is None and not case.partsDone):
+def _interview(case: Case | None, now: datetime) -> InterviewView | None:
+    """The next part that is not done; one whose time and place nobody told is not shown."""
+    appointment = case.next_appointment(now) if case is not None else None
+    if case is None or (not case.partsDone and (appointment is None or appointment[1:4] == (None, None, None))):
         return None
     return InterviewView(
-        at=case.appointment,
-        timeZone=case.appointmentZone,
-        site=case.site,
+        at=appointment.at if appointment else None,
+        timeZone=appointment.zone if appointment else None,
+        site=appointment.site if appointment else None,
         partsDone=tuple(sorted(case.partsDone, reverse=True)),
         partsNeeded=case.parts_needed,
     )

@@ -124,7 +124,22 @@ APPLICATION: Final = (
     Row("INTERVIEW_SCHEDULED", "INTERVIEW_SET", "INTERVIEW_SCHEDULED", CBP, guard="another_appointment"),
     Row("- STARTED SUBMITTED IN_REVIEW", "INTERVIEW_SET", "INTERVIEW_SCHEDULED", CBP, note="skipped"),
     Row("- STARTED", "INTERVIEW_SET", "STARTED", TSA, guard="another_appointment", note="an appointment to enroll"),
-    Row("INTERVIEW_SCHEDULED", "INTERVIEW_OFF", "CONDITIONALLY_APPROVED", CBP, note="not a denial"),
+    Row(
+        "INTERVIEW_SCHEDULED",
+        "INTERVIEW_OFF",
+        "INTERVIEW_SCHEDULED",
+        CBP,
+        guard="another_part_booked",
+        note="one of two parts",
+    ),
+    Row(
+        "INTERVIEW_SCHEDULED",
+        "INTERVIEW_OFF",
+        "CONDITIONALLY_APPROVED",
+        CBP,
+        guard="no_other_part_booked",
+        note="not a denial",
+    ),
     Row("STARTED", "INTERVIEW_OFF", "STARTED", TSA, guard="has_appointment", note="not a denial"),
     Row(
         "CONDITIONALLY_APPROVED INTERVIEW_SCHEDULED",
@@ -133,6 +148,14 @@ APPLICATION: Final = (
         CBP,
         guard="all_parts_done",
         note="enrollment on arrival needs no appointment; NEXUS needs two parts",
+    ),
+    Row(
+        "INTERVIEW_SCHEDULED",
+        "INTERVIEW_DONE",
+        "CONDITIONALLY_APPROVED",
+        CBP,
+        guard="no_part_booked",
+        note="the other part is still to be booked",
     ),
     Row(
         "- STARTED SUBMITTED IN_REVIEW",

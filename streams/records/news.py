@@ -189,9 +189,9 @@ def _facts(step: Step, tell: Tell, case: Case, picture: Picture, zones: tuple[st
     elif tell.kind == "INTERVIEW_BOOKED" and data.interview is not None:
         appointment, zone, site = data.interview.at, data.interview.timeZone, data.interview.site
         fact = f"{appointment.isoformat() if appointment else step.at.isoformat()}|{site or ''}"
-        variant = "changed" if step.before == "INTERVIEW_SCHEDULED" else None
+        variant = "changed" if step.earlier is not None else None
     elif tell.kind == "INTERVIEW_CANCELLED":
-        appointment, zone, site = step.cancelled or (None, None, None)
+        appointment, zone, site = step.earlier[1:4] if step.earlier else (None, None, None)
         fact = f"{appointment.isoformat() if appointment else step.at.isoformat()}|{site or ''}"
     elif tell.kind == "LETTER_READY":
         fact = f"{step.after}|{data.letterDate or step.at.isoformat()}"
@@ -216,7 +216,13 @@ def _facts(step: Step, tell: Tell, case: Case, picture: Picture, zones: tuple[st
         fact = str(ended or step.at.isoformat())
         _put(dates, "validTo", ended)
     return fact, Facts(
-        program=program, dates=dates, appointment=appointment, appointmentZone=zone, site=site, variant=variant
+        program=program,
+        dates=dates,
+        appointment=appointment,
+        appointmentZone=zone,
+        site=site,
+        part=step.part or None,
+        variant=variant,
     )
 
 

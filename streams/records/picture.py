@@ -1,5 +1,6 @@
 """What an enrollment looks like once its log is folded: applications, membership, review, overlay, and its steps."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, NamedTuple
@@ -14,11 +15,22 @@ OVERLAY: Final = "overlay"
 INTEGRITY: Final = "integrity"
 
 
+class Appointment(NamedTuple):
+    """One interview or appointment as it is booked; `knownAt`: when this came in."""
+
+    part: str
+    at: datetime | None
+    zone: str | None
+    site: str | None
+    knownAt: datetime
+
+
 class Step(NamedTuple):
     """One change of one axis. `at` is when it happened, `receivedAt` when the fact behind it came in.
 
     `case` is the application's place in the record. `published` is false for what no traveler could notice. `event` is
-    the canonical event behind it, `cancelled` the time, zone and place of an appointment that it takes away.
+    the canonical event behind it, `earlier` the appointment that it moves or takes away, `part` which of several parts
+    of an interview it is about.
     """
 
     cause: str
@@ -34,7 +46,8 @@ class Step(NamedTuple):
     published: bool = True
     clock: bool = False
     event: str | None = None
-    cancelled: tuple[datetime | None, str | None, str | None] | None = None
+    earlier: Appointment | None = None
+    part: str = ""
 
     @property
     def identity(self) -> str:
@@ -65,10 +78,7 @@ class Case:
     completeBy: date | None = None
     conditionalAt: datetime | None = None
     conditionalKnownAt: datetime | None = None
-    appointment: datetime | None = None
-    appointmentZone: str | None = None
-    appointmentKnownAt: datetime | None = None
-    site: str | None = None
+    appointments: dict[str, Appointment] = field(default_factory=dict)
     partsDone: list[str] = field(default_factory=list)
     changedAt: datetime | None = None
     changedKnownAt: datetime | None = None
@@ -79,6 +89,35 @@ class Case:
         if self.program == "PRECHECK":
             return ()
         return ("US", "CA") if self.program == "NEXUS" else ("US",)
+
+    @property
+    def all_parts_done(self) -> bool:
+        """Whether nothing of the interview is left to do."""
+        return set(self.parts_needed) <= set(self.partsDone)
+
+    @property
+    def booked(self) -> list[Appointment]:
+        """The appointments of the parts that are not done, the earliest first."""
+        left = [one for part, one in sorted(self.appointments.items()) if part not in self.partsDone]
+        return sorted(left, key=lambda one: one.at.timestamp() if one.at else math.inf)
+
+    def next_appointment(self, now: datetime) -> Appointment | None:
+        """The next appointment, else the last one that passed; once all is done, the last one that there was."""
+        ahead = self._ahead(now)
+        if ahead:
+            return ahead[0]
+        known = self.booked
+        if not known and self.all_parts_done:
+            known = sorted(self.appointments.values(), key=lambda one: one.at.timestamp() if one.at else -math.inf)
+        return known[-1] if known else None
+
+    def next_changes(self, now: datetime) -> datetime | None:
+        """When, of two appointments that lie ahead, the second becomes the next."""
+        ahead = self._ahead(now)
+        return ahead[0].at if len(ahead) > 1 else None
+
+    def _ahead(self, now: datetime) -> list[Appointment]:
+        return [one for one in self.booked if one.at is not None and one.at > now]
 
 
 @dataclass(slots=True)

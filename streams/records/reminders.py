@@ -13,7 +13,7 @@ from schemas.outputs import Channel
 from streams.calendar import EASTERN, end_of_day, local_day, morning, next_morning
 from streams.records.guards import renews
 from streams.records.news import BOTH, EMAIL
-from streams.records.picture import Case, Picture
+from streams.records.picture import Appointment, Case, Picture
 
 SMS: Final[tuple[Channel, ...]] = ("sms",)
 
@@ -138,7 +138,8 @@ def _application(picture: Picture, case: Case, zones: tuple[str, ...], where: st
         channels: tuple[Channel, ...],
         known: datetime | None,
         until: datetime | None,
-        **said: date,
+        said: dict[str, date] | None = None,
+        interview: Appointment | None = None,
     ) -> Reminder:
         return Reminder(
             moment=moment,
@@ -150,10 +151,11 @@ def _application(picture: Picture, case: Case, zones: tuple[str, ...], where: st
             until=until or moment + STANDING,
             facts=Facts(
                 program=picture.program,
-                dates=said,
-                appointment=case.appointment if kind == "INTERVIEW_REMINDER" else None,
-                appointmentZone=case.appointmentZone if kind == "INTERVIEW_REMINDER" else None,
-                site=case.site if kind == "INTERVIEW_REMINDER" else None,
+                dates=said or {},
+                appointment=interview.at if interview else None,
+                appointmentZone=interview.zone if interview else None,
+                site=interview.site if interview else None,
+                part=interview.part if interview and len(case.parts_needed) > 1 else None,
                 variant="reminder" if kind in ("ACTION_NEEDED", "COND_APPROVED") else None,
             ),
             applicationId=case.applicationId,
@@ -170,7 +172,7 @@ def _application(picture: Picture, case: Case, zones: tuple[str, ...], where: st
         for days in ACTION:
             moment = morning(case.dueDate - timedelta(days=days), zones)
             fact, end = f"{case.dueDate}|T-{days}", end_of_day(case.dueDate)
-            yield remind(moment, "ACTION_NEEDED", fact, BOTH, case.dueKnownAt, end, dueDate=case.dueDate)
+            yield remind(moment, "ACTION_NEEDED", fact, BOTH, case.dueKnownAt, end, {"dueDate": case.dueDate})
     if case.state == "CONDITIONALLY_APPROVED" and case.conditionalAt is not None:
         begun = local_day(case.conditionalAt, where)
         limit = {"completeBy": case.completeBy} if case.completeBy else {}
@@ -178,14 +180,17 @@ def _application(picture: Picture, case: Case, zones: tuple[str, ...], where: st
         for days in CONDITIONAL:
             moment = morning(begun + timedelta(days=days), zones)
             fact = f"{begun}|{days}"
-            yield remind(moment, "COND_APPROVED", fact, BOTH, case.conditionalKnownAt, limit_end, **limit)
+            yield remind(moment, "COND_APPROVED", fact, BOTH, case.conditionalKnownAt, limit_end, limit)
         if case.completeBy is not None:
             moment = morning(case.completeBy - timedelta(days=CONDITIONAL_LIMIT), zones)
             fact = f"{case.completeBy}|T-{CONDITIONAL_LIMIT}"
-            yield remind(moment, "COND_APPROVED", fact, BOTH, case.conditionalKnownAt, limit_end, **limit)
-    if case.state in ("INTERVIEW_SCHEDULED", "STARTED") and case.appointment is not None:
-        day = local_day(case.appointment, case.appointmentZone or where)
-        for days, channels in INTERVIEW:
-            moment = morning(day - timedelta(days=days), zones)
-            fact = f"{case.appointment.isoformat()}|T-{days}"
-            yield remind(moment, "INTERVIEW_REMINDER", fact, channels, case.appointmentKnownAt, case.appointment)
+            yield remind(moment, "COND_APPROVED", fact, BOTH, case.conditionalKnownAt, limit_end, limit)
+    if case.state in ("INTERVIEW_SCHEDULED", "STARTED"):
+        for one in case.booked:
+            if one.at is None:
+                continue
+            day = local_day(one.at, one.zone or where)
+            for days, channels in INTERVIEW:
+                moment = morning(day - timedelta(days=days), zones)
+                fact = f"{one.at.isoformat()}|T-{days}"
+                yield remind(moment, "INTERVIEW_REMINDER", fact, channels, one.knownAt, one.at, None, one)

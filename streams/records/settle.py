@@ -23,10 +23,12 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     picture = fold(state.entries, turn.program, turn.now, state.deceased)
     fresh = publish(turn, picture, trigger)
     integrity(turn, picture, trigger)
+    # Before the news: what the event says of the person, a language or that it is a child, counts for its own message.
+    show(turn, picture, trigger)
     tell(turn, picture, fresh, trigger)
     upcoming = remind(turn, picture)
     release(turn, picture)
-    show(turn, picture, trigger)
     timing.rows(turn, picture)
     held = [one.news.releaseAt for one in state.items if one.status == "held" and not frozen(one, picture)]
-    state.dueAt = earliest([*held, picture.nextClock, upcoming, state.staleAt])
+    shown = picture.current.next_changes(turn.now) if picture.current else None
+    state.dueAt = earliest([*held, picture.nextClock, upcoming, state.staleAt, shown])

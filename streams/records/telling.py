@@ -263,7 +263,15 @@ def withdraw(one: News, reason: str) -> Withdraw:
 
 
 def _beside(older: Step | None, newer: Step | None, news_of_newer: News) -> bool:
-    """Whether the end of an older application still wants to be told: progress of another one does not replace it."""
-    if older is None or newer is None or news_of_newer.kind in DECIDED or older.axis != APPLICATION:
+    """Whether older news still wants to be told beside newer ones.
+
+    So does the end of an older application, which progress of another one does not replace; and so does one part of an
+    interview beside another.
+    """
+    if older is None or newer is None or older.axis != APPLICATION:
+        return False
+    if older.part and newer.part:
+        return older.part != newer.part
+    if news_of_newer.kind in DECIDED:
         return False
     return older.case != newer.case and older.after in TERMINAL

@@ -32,6 +32,9 @@ TOLD_DECISIONS: Final = frozenset({"APPROVED", "RENEWED", "LETTER_READY", "MEMBE
 """The kinds of message that tell a decision: those for which M5 is measured."""
 
 WAITING_ON_TRAVELER: Final = ("ACTION_NEEDED", "CONDITIONALLY_APPROVED")
+ALL_DONE: Final = "DECISION_PENDING"
+"""The state to which the last part of an interview leads."""
+
 RENEWAL_WINDOW: Final = 12
 """Months after the end in which an application still counts as a late renewal for M9 (domain 1.1)."""
 
@@ -146,7 +149,8 @@ def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) 
     key, first = case.key, partial(_first, steps)
     submitted, decided = first("APP_SUBMITTED"), first(*DECISIONS, "CLEARED", "DENIED_FINAL")
     ended = decided or first("WITHDRAWN", "CLOSED_INCOMPLETE")
-    conditional, interviewed = first("COND_APPROVED"), first("INTERVIEW_DONE")
+    conditional = first("COND_APPROVED")
+    interviewed = next((step for step in steps if step.name == "INTERVIEW_DONE" and step.after == ALL_DONE), None)
     if submitted is not None and ended is not None:
         start, stop = ("APP_SUBMITTED", submitted.at), (ended.name, ended.at)
         total = Clock(

@@ -9,8 +9,9 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import msgspec
 from aiohttp import web
 
 from services.sandbox import faults
@@ -72,8 +73,7 @@ class Api:
         return guarded
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        form = {name: str(value) for name, value in (await request.post()).items()}
-        to, body, callback, validity = self._checked(form)
+        to, body, callback, validity = self._checked(dict(parse_qsl((await request.read()).decode())))
         fault = self._world.faults.take(faults.REQUEST_FAULTS, to)
         name = fault.name if fault is not None else ""
         if name == "reject" and fault is not None:
@@ -91,7 +91,7 @@ class Api:
             await asyncio.sleep(3600)
         if name == "500-after":
             raise ApiError(500, 20500, "Internal Server Error")
-        return web.json_response(self._world.phones.resource(text), status=201)
+        return _json(self._world.phones.resource(text), status=201)
 
     def _checked(self, form: dict[str, str]) -> tuple[str, str, str | None, int | None]:
         to, body, callback = form.get("To", ""), form.get("Body", ""), form.get("StatusCallback")
@@ -141,12 +141,12 @@ class Api:
             "start": first,
             "uri": uri(page),
         }
-        return web.json_response(body)
+        return _json(body)
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
         text = self._text(request)
         self._list_fault(text.to)
-        return web.json_response(self._world.phones.resource(text))
+        return _json(self._world.phones.resource(text))
 
     async def _update(self, request: web.Request) -> web.StreamResponse:
         text = self._text(request)
@@ -159,7 +159,7 @@ class Api:
             self._world.changed()
         elif form.get("Status") == "canceled":
             raise ApiError(400, 30409, "Cannot cancel this message.")
-        return web.json_response(self._world.phones.resource(text))
+        return _json(self._world.phones.resource(text))
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         self._world.phones.remove(self._text(request))
@@ -176,6 +176,10 @@ class Api:
         fault = self._world.faults.take({"list-down": ""}, to)
         if fault is not None:
             raise ApiError(503, 20503, "Service unavailable")
+
+
+def _json(resource: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(resource), status=status, content_type="application/json")
 
 
 def _missing(path: str) -> ApiError:

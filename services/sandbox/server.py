@@ -50,7 +50,7 @@ class SandboxServer:
 
     async def start(self) -> Sandbox:
         """Listen, and write the addresses to the data dir. Raises OSError for a port that is taken."""
-        self._tasks = [asyncio.create_task(self._ledger.run()), asyncio.create_task(self.world.timetable.run())]
+        self._tasks = [asyncio.create_task(self.world.timetable.run())]
         app = web.Application(client_max_size=65_536)
         app.add_routes([*Api(self.world).routes(), *Page(self.world).routes(), web.get("/healthz", self._health)])
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.5)

@@ -39,7 +39,8 @@ class Timetable:
         """Do this at `moment`; in the past means now."""
         self._count += 1
         heapq.heappush(self._planned, (moment, self._count, deed))
-        self._changed.set()
+        if self._planned[0][1] == self._count:
+            self._changed.set()
 
     def soon(self, deed: Deed) -> None:
         """Do this now, without waiting for it."""

@@ -91,3 +91,25 @@ def test_yes_from_a_number_that_its_traveler_has_given_up_is_no_welcome() -> Non
     )
     answers = [(sent["to"], sent["kind"]) for sent in story.sent if sent["kind"] in ("WELCOME", "HELP")]
     assert answers == [("+13125550100", "HELP"), ("+13125550199", "WELCOME")]
+
+
+def test_what_an_event_says_of_the_person_counts_for_its_own_message() -> None:
+    person = {"language": "es", "timeZone": "Pacific/Honolulu"}
+    story = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z", language=None, timeZone=None)
+        .cbp("2027-02-02T15:00:00Z", "application.withdrawn", portalSubject="dana", person=person)
+        .play(until="2027-02-03T00:00:00Z")
+    )
+    assert story.texts() == [("2027-02-02T18:00:00Z", "WITHDRAWN", "es")]
+
+
+def test_news_of_an_event_that_says_that_the_person_is_a_child_does_not_go_to_the_child() -> None:
+    story = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z")
+        .cbp("2027-02-02T15:00:00Z", "application.withdrawn", portalSubject="dana", minor=True)
+        .play(until="2027-02-03T00:00:00Z")
+    )
+    assert story.sent == []
+    assert story.fates("WITHDRAWN", "sms") == [("suppressed", "no-guardian")]

@@ -77,11 +77,12 @@ class Slot:
 class Supervisor:
     """Keeps the stages running."""
 
-    def __init__(self, stages: Sequence[str], slot: Slot, session: float, *, static: bool) -> None:
+    def __init__(self, stages: Sequence[str], slot: Slot, session: float, *, static: bool, standby: bool) -> None:
         self._stages = stages
         self._slot = slot
         self._session = session
         self._static = static
+        self._standby = standby
         self._stopping = asyncio.Event()
         self._refused = False
 
@@ -114,6 +115,7 @@ class Supervisor:
     async def _once(self, stage: str) -> int:
         command = [sys.executable, "-m", "services.worker", "--child", stage, str(self._slot.folder)]
         command += ["--session", str(self._session)]
+        command.append("--standby" if self._standby else "--no-standby")
         if self._static:
             command += ["--instance", f"{stage}-{self._slot.instance}"]
         child = await asyncio.create_subprocess_exec(
@@ -155,19 +157,30 @@ def _stages(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 @click.option(
     "--static/--no-static", default=True, help="Whether a restarted worker takes its partitions back at once."
 )
+@click.option(
+    "--standby/--no-standby",
+    default=True,
+    help="Whether to keep a copy of the state that other workers own, so that taking it over is quick.",
+)
 @click.option("--child", hidden=True, nargs=2, type=str)
 @click.option("--instance", hidden=True)
 def command(
-    stages: tuple[str, ...], session: float, *, static: bool, child: tuple[str, str] | None, instance: str | None
+    stages: tuple[str, ...],
+    session: float,
+    *,
+    static: bool,
+    standby: bool,
+    child: tuple[str, str] | None,
+    instance: str | None,
 ) -> None:
     """Run the Faust workers, one child process per stage."""
     if child is not None:
-        main(child[0], Path(child[1]), instance, session)
+        main(child[0], Path(child[1]), instance, session, standby=standby)
     logs.configure("worker")
     settings = Settings.load()
     asyncio.run(topics.check(settings))
     slot = Slot(settings.data_dir)
-    sys.exit(asyncio.run(Supervisor(stages, slot, session, static=static).run()))
+    sys.exit(asyncio.run(Supervisor(stages, slot, session, static=static, standby=standby).run()))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,6 @@ so every batch is awaited first. The broker answers a batch with a retriable err
 transaction, so offsets are added first.
 
 Two settings have no seam and are set on the consumer object before it starts (ConsumerThread): the assignor, and the
-waits of 1,500 and 100 ms that upstream fixes. There are no standby replicas: a partition that moves to another worker
-is restored from its changelog.
+waits of 1,500 and 100 ms that upstream fixes. A partition that moves to another worker is
+restored from its changelog, from where the standby store of that worker stands (services/runtime/standby.py).
 """

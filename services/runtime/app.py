@@ -1,5 +1,6 @@
 """The Faust app of one stage: one group, one topic or a few, an actor per partition."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -10,7 +11,7 @@ from mode import CrashingSupervisor
 from yarl import URL
 
 from services.failpoints import Failpoints
-from services.runtime.ending import end
+from services.runtime.ending import end, must_run
 from services.runtime.job import Job
 from services.runtime.meters import Meters
 from services.runtime.owned import Owned
@@ -40,7 +41,8 @@ class StageApp:
     """Builds and runs the app of one job.
 
     `instance` names this worker for good: with it a restarted worker takes its partitions back at once, where a new
-    name would wait for the old one's session to end.
+    name would wait for the old one's session to end. `standby` is the number of
+    partitions where this worker keeps a copy of what others own, too; 0 where it does not.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class StageApp:
         instance: str | None = None,
         session: float = SESSION,
         group: str | None = None,
+        standby: int = 0,
     ) -> None:
         self._job = job
+        self._following: asyncio.Task[None] | None = None
         name = group or f"ttn-{job.name}"
         app = self.app = App(
             name,
@@ -104,6 +108,7 @@ class StageApp:
             failpoints=failpoints,
             hand_over=hand_over,
             session=session,
+            standby=standby,
         )
         self._agent()
 
@@ -133,9 +138,15 @@ class StageApp:
         """Join the group; returns once the services run, before any assignment."""
         self.app.finalize()
         await self.app.start()
+        if self.owned.standby is not None:
+            self._following = asyncio.create_task(self.owned.standby.run())
+            self._following.add_done_callback(must_run)
 
     async def stop(self) -> None:
         """Finish the batches under way, leave the group and close the stores."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait((self._following,))
         await self.app.stop()
         await self.owned.stop()
         self.owned.release()

@@ -38,6 +38,7 @@ class Meters:
         self.due = self._gauge("ttn_next_due_seconds", "Seconds until the next due work; negative when late.")
         self.restored = self._gauge("ttn_restored_records", "Changelog records read in the restore of a partition.")
         self.to_restore = self._gauge("ttn_restore_left_records", "Changelog offsets left to read in a restore.")
+        self.standby_left = self._gauge("ttn_standby_left_records", "Changelog offsets that a standby store lacks.")
         self.clock_jumps = Counter(
             "ttn_clock_jumps_total", "Jumps of the wall clock that were noticed.", **named
         ).labels(stage)
@@ -61,7 +62,9 @@ class Meters:
 
     def forget(self) -> None:
         """Drop the values of partitions: the assignment has changed."""
-        for gauge in (self.lag, self.age, self.commit_age, self.due, self.restored, self.to_restore):
+        for gauge in (
+            self.lag, self.age, self.commit_age, self.due, self.restored, self.to_restore, self.standby_left,
+        ):  # fmt: skip
             gauge.clear()
 
     def text(self) -> bytes:

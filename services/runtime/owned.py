@@ -1,7 +1,7 @@
 """The partitions that this process owns, from one assignment to the next."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -14,6 +14,7 @@ from services.runtime.job import Job
 from services.runtime.meters import Meters
 from services.runtime.partition import HandOver, Partition
 from services.runtime.restore import restore
+from services.runtime.standby import Standby
 from services.store import Shared, Store
 from services.wire import Received
 
@@ -26,7 +27,8 @@ class Owned:
     """The owned partitions by topic and number. `assignment` counts the assignments of this process.
 
     A store stays open while its partition is taken away and given back; the position in it, compared with the
-    changelog after fencing, says whether anybody wrote meanwhile.
+    changelog after fencing, says whether anybody wrote meanwhile. With `standby`, the number of partitions, it follows
+    the changelog until then, as do the stores of all others; 0: none does.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Owned:
         failpoints: Failpoints,
         hand_over: HandOver,
         session: float,
+        standby: int,
     ) -> None:
         self.assignment = 0
         self.ready = False
@@ -59,6 +62,11 @@ class Owned:
         self._expected: dict[TopicPartition, int | None] = {}
         self._stores: dict[TopicPartition, Store] = {}
         self._restore: dict[TopicPartition, tuple[int, int]] = {}
+        self.standby = (
+            Standby(job.changelog, standby, client, self._open, meters)
+            if standby and job.changelog is not None
+            else None
+        )
         self._progress = 0
         self._seen = monotonic()
         self._confirmed = self._suspended = 0.0
@@ -128,8 +136,7 @@ class Owned:
         self.assignment += 1
         await self.stop()
         places = sorted(TopicPartition(*place) for place in assigned)
-        for place in self._stores.keys() - set(places):
-            self._stores.pop(place).close()
+        self._hand_stores(places)
         for place in places:
             name = f"{self._group}-{place.topic}-{place.partition}"
             self._partitions[place] = Partition(
@@ -153,13 +160,15 @@ class Owned:
             feeds = {}
             for place, partition in self._partitions.items():
                 if place not in self._stores:
-                    self._stores[place] = Store(self._folder / str(place.partition), self._shared)
+                    self._stores[place] = self._open(place.partition)
                 partition.store = self._stores[place]
                 feeds[TopicPartition(topic, place.partition)] = partition.store
             self._failpoints.reach("in-restore")
             await restore(feeds, self._client, self._told)
             self._failpoints.reach("after-restore")
         self.ready = True
+        if self.standby is not None:
+            self.standby.follow([place.partition for place in self._partitions])
 
     def restoring(self) -> dict[str, int]:
         """Records read and offsets left of the restore under way; empty when there is none."""
@@ -178,6 +187,8 @@ class Owned:
         """Close all stores: the process ends in order."""
         while self._stores:
             self._stores.popitem()[1].close()
+        if self.standby is not None:
+            self.standby.release()
 
     def beat(self) -> None:
         """The process runs; called often. A gap means that it was suspended, and then nothing is sure."""
@@ -197,6 +208,24 @@ class Owned:
         suspended must first be confirmed again, by an answer to something that it asked since.
         """
         return monotonic() - self._seen < self._session / 2 and self._confirmed >= self._suspended
+
+    def _open(self, partition: int) -> Store:
+        return Store(self._folder / str(partition), self._shared)
+
+    def _hand_stores(self, places: Sequence[TopicPartition]) -> None:
+        """Let go of the stores of all but these, and get those of these that stood by."""
+        if self.standby is not None:
+            self.standby.pause()
+        for place in self._stores.keys() - set(places):
+            store = self._stores.pop(place)
+            if self.standby is None:
+                store.close()
+            else:
+                self.standby.keep(place.partition, store)
+        for place in places:
+            stood_by = None if self.standby is None else self.standby.give(place.partition)
+            if stood_by is not None:
+                self._stores[place] = stood_by
 
     def _told(self, log: TopicPartition, read: int, left: int) -> None:
         self._progress += self._restore.get(log, (0, 0)) != (read, left)

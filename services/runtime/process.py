@@ -43,7 +43,9 @@ _log = logs.get(__name__)
 class StageProcess:
     """One stage in this process. `place` is this worker's folder, `instance` its lasting name in the group."""
 
-    def __init__(self, stage: str, settings: Settings, place: Path, instance: str | None, session: float) -> None:
+    def __init__(
+        self, stage: str, settings: Settings, place: Path, instance: str | None, session: float, *, standby: bool
+    ) -> None:
         self._stage = stage
         self._settings = settings
         self._clock: Clock = clock(settings)
@@ -63,6 +65,7 @@ class StageProcess:
             failpoints=self._failpoints,
             instance=instance,
             session=session,
+            standby=settings.partitions if standby else 0,
         )
         if stage == "addresses":
             self._dialer = Dialer(settings, self._clock, self._report, failpoints=self._failpoints)
@@ -130,12 +133,12 @@ class StageProcess:
         return {} if self._dialer is None else {"openClaims": self._dialer.open, "dialer": self._dialer.health()}
 
 
-def main(stage: str, place: Path, instance: str | None, session: float = SESSION) -> None:
+def main(stage: str, place: Path, instance: str | None, session: float = SESSION, *, standby: bool = False) -> None:
     """Run a stage until SIGTERM or SIGINT; the end of the parent (end of standard input) ends it at once."""
     logs.configure(stage)
     try:
         settings = Settings.load()
-        process = StageProcess(stage, settings, place, instance, session)
+        process = StageProcess(stage, settings, place, instance, session, standby=standby)
         asyncio.run(_main(process))
     except SettingsError as error:
         end("settings", RefusedError(str(error)))

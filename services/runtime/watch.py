@@ -58,6 +58,7 @@ class Watch:
             "state": "running" if owned.ready else "recovering",
             "assignment": [{"topic": p.place.topic, "partition": p.place.partition} for p in partitions],
             "restoring": self._app.owned.restoring(),
+            "standby": None if owned.standby is None else owned.standby.health(),
             "lag": None if None in lags else sum(lag for lag in lags if lag is not None),
             "oldestAge": round(max(ages, default=0.0), 3),
             "busy": sum(partition.busy_since is not None for partition in partitions),

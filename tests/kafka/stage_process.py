@@ -68,6 +68,7 @@ async def _run(asked: dict[str, Any]) -> None:
         failpoints=Failpoints.load({"TTN_FAILPOINT": asked.get("failpoint") or ""}),
         instance=asked.get("instance"),
         session=asked.get("session", 6.0),
+        standby=asked["partitions"] if asked.get("standby") else 0,
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,0 +1,87 @@
+"""Standby stores: a worker that takes partitions over has most of their state already, and it is the right one."""
+
+import re
+import signal
+import time
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from tests.kafka.rig import PARTITIONS, Rig, Worker, wait_for
+
+pytestmark = pytest.mark.kafka
+
+_ALL: Final = set(range(PARTITIONS))
+
+
+def _restored(worker: Worker) -> int:
+    """Changelog records that a worker read in its last restore."""
+    return sum(int(float(n)) for n in re.findall(r"^ttn_restored_records{.*} (\S+)$", worker.metrics(), re.MULTILINE))
+
+
+def _followed(worker: Worker, partitions: int) -> bool:
+    """Whether a worker's standby stores lack nothing."""
+    return worker.health().get("standby") == {"partitions": partitions, "left": 0}
+
+
+def _two(rig: Rig, **asked: object) -> tuple[Worker, Worker]:
+    first = rig.worker(1, instance=None, **asked)
+    wait_for(lambda: first.partitions() == _ALL, "the first worker owns all")
+    second = rig.worker(2, instance=None, **asked)
+    wait_for(lambda: len(first.partitions()) == len(second.partitions()) == 2, "two workers share the partitions")
+    return first, second
+
+
+def test_a_worker_killed_for_good_leaves_only_a_tail_to_restore(rig: Rig) -> None:
+    first, second = _two(rig, standby=True)
+    rig.feed(rig.hits(20_000, keys=5000, hold=3600.0))
+    wait_for(lambda: first.caught_up() and second.caught_up(), "all is done")
+    wait_for(lambda: _followed(first, 2) and _followed(second, 2), "each follows what the other owns")
+    rig.feed(rig.hits(500, hold=3600.0))
+    first.end()
+    rig.feed(rig.hits(500, hold=0.2))
+    wait_for(lambda: second.partitions() == _ALL and second.idle(), "the other owns all and has done all")
+    assert _restored(second) < 1000
+    assert second.stop() == 0, second.said()[-2000:]
+    verdict = rig.judge(dict.fromkeys(range(PARTITIONS), 2))
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 21_000
+
+
+def test_without_standby_everything_is_restored(rig: Rig) -> None:
+    first, second = _two(rig)
+    rig.feed(rig.hits(5000, keys=5000))
+    wait_for(lambda: first.caught_up() and second.caught_up(), "all is done")
+    first.end()
+    wait_for(lambda: second.partitions() == _ALL and second.idle(), "the other owns all")
+    assert _restored(second) > 1000
+    assert second.health()["standby"] is None
+    second.stop()
+
+
+def test_stores_that_change_hands_under_load_stay_exact(new_rig: Callable[..., Rig]) -> None:
+    rig = new_rig()
+    first, second = _two(rig, standby=True)
+    for turn in range(4):
+        rig.feed(rig.hits(2000, keys=400, hold=0.5))
+        if turn % 2:
+            second.end()
+        else:
+            assert second.stop() == 0, second.said()[-2000:]
+        rig.feed(rig.hits(1000, keys=400, hold=3600.0))
+        if turn < 2:
+            wait_for(lambda: first.partitions() == _ALL, "the first worker owns all", 40)
+        second = rig.worker(2, instance=None, standby=True)
+        wait_for(lambda: len(second.partitions()) == 2, "the second worker takes part again", 40)  # noqa: B023
+    second.signal(signal.SIGSTOP)
+    rig.feed(rig.hits(1000, keys=400))
+    wait_for(lambda: first.partitions() == _ALL and first.caught_up(), "the first worker owns all", 40)
+    second.signal(signal.SIGCONT)
+    time.sleep(3)
+    second.end()
+    wait_for(lambda: first.partitions() == _ALL and first.idle(), "the first worker owns all and has done all", 40)
+    assert first.stop() == 0, first.said()[-2000:]
+    verdict = rig.judge(dict.fromkeys(range(PARTITIONS), 1))
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 13_000

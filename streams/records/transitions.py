@@ -7,10 +7,10 @@ from schemas.outputs import Transition
 from streams import events
 from streams.identity import event_id
 from streams.records.log import Entry
-from streams.records.picture import APPLICATION, INTEGRITY, Picture, Step
+from streams.records.picture import APPLICATION, INTEGRITY, MEMBERSHIP, REVIEW, Picture, Step
 from streams.records.turn import Turn
 
-_UNSAID: Final = {APPLICATION: "-", INTEGRITY: "OK", "overlay": "NORMAL"}
+_UNSAID: Final = {INTEGRITY: "OK", "overlay": "NORMAL"}
 _RESTATED: Final = {
     "SUBMITTED": "APP_SUBMITTED",
     "STARTED": "APP_STARTED",
@@ -20,10 +20,9 @@ _RESTATED: Final = {
     "INTERVIEW_SCHEDULED": "INTERVIEW_SET",
     "DECISION_PENDING": "INTERVIEW_DONE",
     "ACTIVE": "REINSTATED",
-    "NONE": "CLOSED",
-    "-": "VOIDED",
     "WINDOW_OPEN": "REVIEW_OPENED",
     "RECEIVED": "REPLY_RECEIVED",
+    "UNDER_REVIEW": "REPLY_RECEIVED",
     "GRANTED": "REVIEW_DECIDED",
     "NOT_GRANTED": "REVIEW_DECIDED",
     "WINDOW_CLOSED": "REVIEW_WINDOW_CLOSED",
@@ -32,6 +31,9 @@ _RESTATED: Final = {
 }
 """The transition by which an axis comes back to a state when a correction takes a step away."""
 
+_UNDONE: Final = {MEMBERSHIP: "CLOSED", REVIEW: "REVIEW_WINDOW_CLOSED"}
+"""The same where nothing is left of the axis."""
+
 
 def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
     """Write the transitions that are new; steps that belong before known ones are history and stay unsaid.
@@ -39,56 +41,83 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
     A correction that leaves an application where it was moves nothing that a traveler could notice.
     """
     state = turn.state
-    by_axis: dict[str, list[Step]] = {}
+    named = {case.key: case.applicationId for case in picture.cases}
+    by_lane: dict[str, list[Step]] = {}
     for step in picture.steps:
-        by_axis.setdefault(step.axis, []).append(step)
+        by_lane.setdefault(_lane(step.axis, named.get(step.case)), []).append(step)
     known = set(state.steps)
     vanished = known - {step.identity for step in picture.steps}
-    fresh: list[Step] = []
-    for steps in by_axis.values():
-        last = max((index for index, step in enumerate(steps) if step.identity in known), default=-1)
-        fresh += steps[last + 1 :]
     replaced = {identity.split("\x1f")[1] for identity in vanished}
-    for step in fresh:
-        begins = step.before == "-" and step.axis not in replaced
-        before = step.before if begins else state.shown.get(step.axis, step.before)
-        state.shown[step.axis] = step.after
-        if step.published and not (step.axis == APPLICATION and step.axis in replaced and before == step.after):
-            occasion = trigger.id if trigger is not None and trigger.id != step.cause else ""
-            _transition(
-                turn, step.name, step.axis, before, step.after, step.cause, step.at, step.case, picture, occasion
-            )
-    touched = {step.axis for step in fresh}
-    for axis in sorted(replaced - touched):
-        after = by_axis[axis][-1].after if axis in by_axis else _UNSAID.get(axis, "NONE")
-        before = state.shown.get(axis, after)
-        if before != after and trigger is not None:
-            name = _RESTATED.get(after, after)
-            _transition(turn, name, axis, before, after, trigger.id, trigger.at, "", picture)
-        state.shown[axis] = after
+    fresh: list[Step] = []
+    touched: set[str] = set()
+    for lane, steps in by_lane.items():
+        last = max((index for index, step in enumerate(steps) if step.identity in known), default=-1)
+        for step in steps[last + 1 :]:
+            begins = step.before == "-" and step.axis not in replaced
+            before = step.before if begins else state.shown.get(lane, step.before)
+            state.shown[lane] = step.after
+            touched.add(lane)
+            fresh.append(step)
+            if step.published and not (step.axis == APPLICATION and step.axis in replaced and before == step.after):
+                occasion = trigger.id if trigger is not None and trigger.id != step.cause else ""
+                said = (step.axis, before, step.after)
+                _transition(turn, step.name, said, step.cause, step.at, named.get(step.case), occasion)
+    for lane in sorted(state.shown):
+        axis, _, application = lane.partition(" ")
+        if axis in replaced and lane not in touched:
+            _restate(turn, lane, axis, application or None, by_lane, trigger)
     state.steps = [step.identity for step in picture.steps]
     return fresh
+
+
+def _lane(axis: str, application: str | None) -> str:
+    """What moves by itself: an axis, of the application axis each application."""
+    return f"{axis} {application or ''}" if axis == APPLICATION else axis
+
+
+def _restate(
+    turn: Turn,
+    lane: str,
+    axis: str,
+    application: str | None,
+    by_lane: dict[str, list[Step]],
+    trigger: Entry | None,
+) -> None:
+    """Say where an axis stands after a correction took its last step away."""
+    state = turn.state
+    before = state.shown[lane]
+    if lane in by_lane:
+        after = by_lane[lane][-1].after
+        name = _RESTATED.get(after, after)
+    elif axis == APPLICATION:
+        del state.shown[lane]
+        if application is None and any(other.startswith(APPLICATION) for other in by_lane):
+            return  # the application has been given its id
+        name = after = "VOIDED"
+    else:
+        after = _UNSAID.get(axis, "NONE")
+        name = _UNDONE.get(axis) or _RESTATED[after]
+    if before != after and trigger is not None:
+        _transition(turn, name, (axis, before, after), trigger.id, trigger.at, application)
+    if lane in state.shown:
+        state.shown[lane] = after
 
 
 def _transition(
     turn: Turn,
     name: str,
-    axis: str,
-    before: str,
-    after: str,
+    said: tuple[str, str, str],
     cause: str,
     at: datetime,
-    case: str,
-    picture: Picture,
+    application: str | None = None,
     occasion: str = "",
 ) -> None:
-    named = next((one.applicationId for one in picture.cases if one.key == case), None)
-    if not case and picture.current is not None and axis == APPLICATION:
-        named = picture.current.applicationId
+    """`said` is the axis, its state before and its state after."""
+    axis, before, after = said
     data = Transition(
         recordId=turn.reference,
         program=turn.program,
-        applicationId=named,
+        applicationId=application,
         axis=axis,  # type: ignore[arg-type]
         from_=None if before == "-" else before,
         to=after,
@@ -104,10 +133,10 @@ def integrity(turn: Turn, picture: Picture, trigger: Entry | None) -> None:
     if before != after:
         name = {"CONFLICT": "CONFLICT_OPENED", "UNKNOWN": "STATUS_UNKNOWN"}.get(after)
         if before == "CONFLICT":
-            _mark(turn, "CONFLICT_CLOSED", before, "OK" if name else after, trigger, picture)
+            _mark(turn, "CONFLICT_CLOSED", before, "OK" if name else after, trigger)
             before = "OK"
         if name is not None:
-            _mark(turn, name, before, after, trigger, picture)
+            _mark(turn, name, before, after, trigger)
         state.shown[INTEGRITY] = after
     wanted: dict[str, str] = {}
     for conflict in picture.conflicts:
@@ -123,7 +152,7 @@ def integrity(turn: Turn, picture: Picture, trigger: Entry | None) -> None:
             turn.close_work(item, trigger)
 
 
-def _mark(turn: Turn, name: str, before: str, after: str, trigger: Entry | None, picture: Picture) -> None:
+def _mark(turn: Turn, name: str, before: str, after: str, trigger: Entry | None) -> None:
     cause = trigger.id if trigger else turn.state.entries[-1].id
     at = trigger.at if trigger else turn.now
-    _transition(turn, name, INTEGRITY, before, after, cause, at, "", picture)
+    _transition(turn, name, (INTEGRITY, before, after), cause, at)

@@ -1,0 +1,60 @@
+"""The changes that travelers could notice: one event for each, with the state before it, of the right application."""
+
+from streams import topics
+from tests.scene import Scene
+from tests.story import Story
+
+DAY = "2027-03-{:02}T15:00:00Z".format
+END = "2027-04-01T00:00:00Z"
+
+
+def moves(story: Story, axis: str = "application") -> list[tuple[str | None, str, str | None, str]]:
+    """Application, name, state before and state after of each change on an axis, in order."""
+    return [
+        (data["applicationId"], event["type"].rpartition(".")[2], data["from"], data["to"])
+        for event in story.events(topics.TRANSITIONS)
+        if (data := event["data"])["axis"] == axis
+    ]
+
+
+def test_two_open_applications_move_each_from_its_own_state() -> None:
+    scene = Scene()
+    for day, name, application in (
+        (1, "application.submitted", "A"),
+        (2, "application.submitted", "B"),
+        (3, "application.pending_review", "A"),
+        (4, "application.pending_review", "B"),
+    ):
+        scene.cbp(DAY(day), name, applicationId=application, id=f"{application}-{day}")
+    scene.cbp(DAY(5), "record.corrected", corrects="A-3", void=True)
+    scene.cbp(DAY(6), "record.corrected", corrects="B-2", void=True)
+    scene.cbp(DAY(7), "record.corrected", corrects="B-4", void=True)
+    assert moves(scene.play(END)) == [
+        ("A", "APP_SUBMITTED", None, "SUBMITTED"),
+        ("B", "APP_SUBMITTED", None, "SUBMITTED"),
+        ("A", "REVIEW_STARTED", "SUBMITTED", "IN_REVIEW"),
+        ("B", "REVIEW_STARTED", "SUBMITTED", "IN_REVIEW"),
+        ("A", "APP_SUBMITTED", "IN_REVIEW", "SUBMITTED"),
+        ("B", "VOIDED", "IN_REVIEW", "VOIDED"),
+    ]
+
+
+def test_a_step_of_one_application_is_news_although_another_has_moved_since() -> None:
+    scene = Scene()
+    scene.cbp(DAY(1), "application.submitted", applicationId="A")
+    scene.cbp(DAY(4), "application.submitted", applicationId="B")
+    scene.cbp(DAY(5), "application.pending_review", time=DAY(3), applicationId="A")
+    assert moves(scene.play(END))[-1] == ("A", "REVIEW_STARTED", "SUBMITTED", "IN_REVIEW")
+
+
+def test_an_axis_of_which_nothing_is_left_moves_by_a_name_of_its_own() -> None:
+    scene = Scene()
+    scene.cbp(DAY(1), "application.approved", validTo="2032-04-18")
+    scene.cbp(DAY(2), "membership.revoked", replyBy="2027-03-20", id="revoked")
+    scene.cbp(DAY(3), "record.corrected", corrects="revoked", void=True)
+    story = scene.play(END)
+    assert moves(story, "review") == [
+        (None, "REVIEW_OPENED", "NONE", "WINDOW_OPEN"),
+        (None, "REVIEW_WINDOW_CLOSED", "WINDOW_OPEN", "NONE"),
+    ]
+    assert moves(story, "membership")[-1] == (None, "REINSTATED", "REVOKED", "ACTIVE")

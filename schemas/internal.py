@@ -201,6 +201,13 @@ class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
 # ---- travelers -> records
 
 
+class Death(msgspec.Struct, frozen=True):
+    """The event that says that the person has died, and when that was."""
+
+    eventId: str
+    at: datetime
+
+
 class Joined(_Message, tag="joined", frozen=True, kw_only=True):
     """The answer to Join. `zones` are the time zones in which the traveler may live; empty: unknown.
 
@@ -211,7 +218,7 @@ class Joined(_Message, tag="joined", frozen=True, kw_only=True):
     eventId: str
     accepted: bool
     zones: tuple[str, ...] = ()
-    deceased: bool = False
+    deceased: Death | None = None
     erased: bool = False
 
 
@@ -220,9 +227,8 @@ class TravelerChanged(_Message, tag="traveler-changed", frozen=True, kw_only=Tru
 
     travelerId: str
     zones: tuple[str, ...] = ()
-    deceased: bool = False
+    deceased: Death | None = None
     erased: bool = False
-    causeId: str | None = None
 
 
 class Outcome(_Message, tag="outcome", frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from schemas.internal import (
     Absorbed,
     Arrived,
     ContactChanged,
+    Death,
     Joined,
     Outcome,
     RecordsMessage,
@@ -216,8 +217,8 @@ class Records:
         else:
             self._refused(turn, message)
         state.asked = state.askedBy = None
-        if message.deceased and state.deceased is None and message.accepted:
-            self._die(turn, message.eventId)
+        if message.accepted:
+            self._die(turn, message.deceased)
         settle(turn, state.entries[-1])
 
     def _refused(self, turn: Turn, message: Joined) -> None:
@@ -236,17 +237,18 @@ class Records:
             turn.state = Record(key=turn.key)
             return
         state.zones = message.zones
-        if message.deceased and state.deceased is None:
-            self._die(turn, message.causeId or "")
+        self._die(turn, message.deceased)
         settle(turn, None)
 
     @staticmethod
-    def _die(turn: Turn, cause: str) -> None:
+    def _die(turn: Turn, death: Death | None) -> None:
+        if death is None or turn.state.deceased is not None:
+            return
         turn.state.deceased = Entry(
-            id=cause,
+            id=death.eventId,
             source="dhs/portal",
             name="deceased",
-            at=turn.now,
+            at=death.at,
             receivedAt=turn.now,
             digest="",
             material="",

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.cloudevents import canonical
-from schemas.internal import Arrived, SourceGuardian, TravelerChanged
+from schemas.internal import Arrived, Death, SourceGuardian, TravelerChanged
 from schemas.outputs import Audit
 from schemas.source import Link, ProfileUpdated
 from schemas.vocabulary import STAFF_SOURCE
@@ -44,7 +44,7 @@ def arrived(turn: Turn, message: Arrived) -> None:
         if not message.backfill:
             contact.changed(turn, before, event.id, event.time)
     elif name == "deceased":
-        turn.traveler = replace(turn.traveler, deceased=True)
+        turn.traveler = replace(turn.traveler, deceased=turn.traveler.deceased or Death(event.id, event.time))
         _end_all(turn, "deceased")
     elif name == "erased":
         turn.traveler = replace(turn.traveler, profile=Profile(), erased=True)
@@ -121,7 +121,6 @@ def _tell_records(turn: Turn) -> None:
             zones=traveler.zones,
             deceased=traveler.deceased,
             erased=traveler.erased,
-            causeId=turn.cause,
         )
         turn.tell("records", record, changed)
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.internal import CardSnapshot, News, Notice
+from schemas.internal import CardSnapshot, Death, News, Notice
 from schemas.outputs import Channel, OverlayView
 
 
@@ -100,7 +100,7 @@ class Traveler(msgspec.Struct, frozen=True, omit_defaults=True, tag="traveler"):
     zones: tuple[str, ...] = ()
     adultAt: datetime | None = None
     lookAt: datetime | None = None
-    deceased: bool = False
+    deceased: Death | None = None
     erased: bool = False
 
 

@@ -58,3 +58,17 @@ def test_an_axis_of_which_nothing_is_left_moves_by_a_name_of_its_own() -> None:
         (None, "REVIEW_WINDOW_CLOSED", "WINDOW_OPEN", "NONE"),
     ]
     assert moves(story, "membership")[-1] == (None, "REINSTATED", "REVOKED", "ACTIVE")
+
+
+def test_a_membership_closes_on_the_day_of_death_whichever_event_comes_first() -> None:
+    approved = {"time": DAY(1), "validTo": "2032-04-18", "portalSubject": "dana"}
+    death = {"time": DAY(3), "id": "death"}
+    known = Scene().cbp(DAY(1), "application.approved", **approved).profile(DAY(5), "deceased", **death)
+    late = Scene().profile(DAY(5), "deceased", **death).cbp(DAY(6), "application.approved", **approved)
+    for scene in (known, late):
+        closed = scene.play(END).events(topics.TRANSITIONS)[-1]
+        assert (closed["type"].rpartition(".")[2], closed["time"], closed["data"]["causeId"]) == (
+            "CLOSED",
+            DAY(3),
+            "death",
+        )

@@ -264,7 +264,10 @@ class Enroll(_Message, tag="enroll", frozen=True, kw_only=True):
 
 
 class Notice(_Message, tag="notice", frozen=True, kw_only=True):
-    """The state of a program as announced; `wave` false shows it, true also tells it. To shards, then travelers."""
+    """The state of a program as announced, to shards and then travelers: shown, or told as well where `wave`.
+
+    `dropped`: the staff took it back; what has not left of it does not leave.
+    """
 
     program: str
     eventId: str
@@ -273,6 +276,7 @@ class Notice(_Message, tag="notice", frozen=True, kw_only=True):
     overlay: OverlayView
     wave: bool = False
     correction: bool = False
+    dropped: bool = False
 
 
 # ---- travelers -> addresses

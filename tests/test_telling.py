@@ -113,3 +113,48 @@ def test_news_of_an_event_that_says_that_the_person_is_a_child_does_not_go_to_th
     )
     assert story.sent == []
     assert story.fates("WITHDRAWN", "sms") == [("suppressed", "no-guardian")]
+
+
+def _notice(scene: Scene, at: str, identifier: str, state: str, *approved: str) -> Scene:
+    """A notice of Global Entry, approved by two people at the given moments."""
+    notice = {"state": state, "scope": "all"}
+    scene.cbp(at, "program.notice", id=identifier, recordId="GLOBAL_ENTRY", notice=notice)
+    for who, when in zip(("ann", "bob"), approved, strict=False):
+        scene.staff(when, "approve-notice", identifier, who)
+    return scene
+
+
+def _paused_at_night() -> Scene:
+    """Everybody's email about a pause left at 1:11 in Chicago; the texts wait for 8:00."""
+    scene = Scene().traveler("2027-02-01T14:00:00Z")
+    scene.cbp("2027-02-01T16:00:00Z", "application.approved", portalSubject="dana", validTo="2031-01-01")
+    return _notice(scene, "2027-03-01T07:00:00Z", "n1", "PAUSED", "2027-03-01T07:10:00Z", "2027-03-01T07:11:00Z")
+
+
+def test_a_notice_that_the_staff_drops_does_not_leave_after_the_night() -> None:
+    story = _paused_at_night().staff("2027-03-01T11:00:00Z", "drop-notice", "n1").play(until="2027-03-02T00:00:00Z")
+    assert story.fates("PROGRAM_NOTICE", "sms") == [("suppressed", "staff")]
+    assert story.fates("PROGRAM_NOTICE", "email") == [("delivered", None)]
+
+
+def test_a_notice_that_a_newer_one_overtakes_does_not_leave_after_the_night() -> None:
+    scene = _notice(
+        _paused_at_night(),
+        "2027-03-01T11:00:00Z",
+        "n2",
+        "NORMAL",
+        "2027-03-01T11:10:00Z",
+        "2027-03-01T11:11:00Z",
+    )
+    story = scene.play(until="2027-03-02T00:00:00Z")
+    assert [end for end, _ in story.fates("PROGRAM_NOTICE", "sms")] == ["superseded"]
+    corrections = [sent["channel"] for sent in story.sent if sent["kind"] == "CORRECTION"]
+    assert corrections == ["email"], "no text was sent that could be corrected by text"
+
+
+def test_the_same_person_with_a_name_typed_otherwise_does_not_approve_twice() -> None:
+    scene = Scene().traveler("2027-02-01T14:00:00Z")
+    scene.cbp("2027-02-01T16:00:00Z", "application.approved", portalSubject="dana", validTo="2031-01-01")
+    _notice(scene, "2027-03-01T15:00:00Z", "n1", "PAUSED", "2027-03-01T15:10:00Z")
+    story = scene.staff("2027-03-01T15:11:00Z", "approve-notice", "n1", "Ann ").play(until="2027-03-02T00:00:00Z")
+    assert [sent for sent in story.sent if sent["kind"] == "PROGRAM_NOTICE"] == []

@@ -591,6 +591,8 @@ def test_a_notice_is_on_every_card_of_its_program_and_told_only_with_its_wave() 
     told = sends(person.hear(_notice(wave=True)))
     assert [(one.kind, one.channel) for one in told] == [("PROGRAM_NOTICE", "sms"), ("PROGRAM_NOTICE", "email")]
     assert sends(person.hear(_notice(wave=True))) == []
+    for one in told:
+        person.hear(_outcome(one, "accepted"))
     fixed = person.hear(
         _notice("NORMAL", eventId="n2", occurredAt=NOW + timedelta(hours=1), wave=True, correction=True)
     )

@@ -15,6 +15,12 @@ from streams.travelers import cards, contact, messages, notices, person, program
 from streams.travelers.state import Program, Shard, State, Traveler
 from streams.travelers.turn import Setting, Turn, Wordings
 
+
+def _outcome(turn: Turn, message: internal.Outcome) -> None:
+    notices.reached(turn, message)
+    messages.outcome(turn, message)
+
+
 _HANDLERS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     internal.Arrived: person.arrived,
     internal.Join: cards.join,
@@ -25,7 +31,7 @@ _HANDLERS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     internal.Withdraw: messages.withdraw,
     internal.ContactChanged: contact.reported,
     internal.SourceGuardian: person.source_guardian,
-    internal.Outcome: messages.outcome,
+    internal.Outcome: _outcome,
     internal.Answered: contact.answered,
     internal.Notice: notices.notice,
 }

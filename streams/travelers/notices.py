@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Enroll, Facts, News, Notice
-from schemas.outputs import Transition
+from schemas.internal import Enroll, Facts, News, Notice, Outcome
+from schemas.outputs import Channel, Transition
 from streams import events, hours
 from streams.travelers import messages, programs
 from streams.travelers.state import Seen, Traveler
@@ -14,6 +14,9 @@ from streams.travelers.turn import Turn
 
 _NAMES: Final = {"PAUSED": "PROGRAM_PAUSED", "DEGRADED": "PROGRAM_DEGRADED", "NORMAL": "PROGRAM_NORMAL"}
 _NOT_AFTER: Final = timedelta(hours=72)
+_KINDS: Final = ("PROGRAM_NOTICE", "CORRECTION")
+BOTH: Final[tuple[Channel, ...]] = ("sms", "email")
+EMAIL: Final[tuple[Channel, ...]] = ("email",)
 
 
 def notice(turn: Turn, message: Notice) -> None:
@@ -22,7 +25,9 @@ def notice(turn: Turn, message: Notice) -> None:
     if not records or turn.traveler.erased:
         return
     turn.cause = message.eventId
-    if message.wave:
+    if message.dropped:
+        _take_back(turn, message.program, "staff", message.eventId)
+    elif message.wave:
         _tell(turn, message, records[0])
     else:
         _show(turn, message, records)
@@ -42,8 +47,11 @@ def _show(turn: Turn, message: Notice, records: list[str]) -> None:
     if held is not None and (held.occurredAt, held.eventId) >= (message.occurredAt, message.eventId):
         return
     was = {record: turn.traveler.cards[record].card.overlay for record in records}
-    seen = Seen(message.eventId, message.occurredAt, message.overlay, held.told if held is not None else None)
-    turn.traveler = replace(turn.traveler, notices=turn.traveler.notices | {message.program: seen})
+    seen = Seen(message.eventId, message.occurredAt, message.overlay)
+    if held is not None:
+        seen = replace(seen, told=held.told, reached=held.reached)
+    _take_back(turn, message.program, "superseded")
+    _see(turn, message.program, seen)
     for record in records:
         shown = held.overlay if held is not None else was[record]
         before = shown.state if shown is not None else "NORMAL"
@@ -64,14 +72,12 @@ def _show(turn: Turn, message: Notice, records: list[str]) -> None:
 
 
 def _tell(turn: Turn, message: Notice, record: str) -> None:
-    """One message for all the records of the program. Who was not told has nothing to be corrected."""
+    """One message for all the records of the program. Who was not reached has nothing to be corrected."""
     seen = turn.traveler.notices.get(message.program)
-    told = seen.told if seen is not None else None
-    if told == message.eventId or (message.correction and told is None):
+    if seen is None or seen.told == message.eventId or (message.correction and not seen.reached):
         return
-    if seen is not None:
-        marked = replace(seen, told=message.eventId)
-        turn.traveler = replace(turn.traveler, notices=turn.traveler.notices | {message.program: marked})
+    channels = BOTH if not message.correction or "sms" in seen.reached else EMAIL
+    _see(turn, message.program, replace(seen, told=message.eventId, reached=()))
     day = hours.local_day(message.occurredAt, turn.traveler.zones)
     news = News(
         record=record,
@@ -86,10 +92,30 @@ def _tell(turn: Turn, message: Notice, record: str) -> None:
         plannedAt=turn.now,
         releaseAt=turn.now,
         notAfter=turn.now + _NOT_AFTER,
-        channels=("sms", "email"),
+        channels=channels,
         facts=Facts(program=message.program, dates={"on": day}),
     )
     messages.start(turn, news)
+
+
+def reached(turn: Turn, message: Outcome) -> None:
+    """A provider took a notice: only this makes a later notice a correction to this traveler."""
+    if message.state != "accepted":
+        return
+    for program, seen in turn.traveler.notices.items():
+        if seen.told == message.fact and message.channel not in seen.reached:
+            _see(turn, program, replace(seen, reached=(*seen.reached, message.channel)))
+
+
+def _take_back(turn: Turn, program: str, reason: str, event: str | None = None) -> None:
+    """What has not left of the notices of a program, or of one of them, does not leave any more."""
+    for name, item in turn.having(lambda item: item.news.kind in _KINDS and not item.kept):
+        if item.news.program == program and event in (None, item.news.fact):
+            messages.cancel(turn, name, reason)
+
+
+def _see(turn: Turn, program: str, seen: Seen) -> None:
+    turn.traveler = replace(turn.traveler, notices=turn.traveler.notices | {program: seen})
 
 
 def _records(traveler: Traveler, program: str) -> list[str]:

@@ -162,13 +162,13 @@ class Desk:
     def _apply(self, name: str, decision: Decision) -> bool:
         """Whether the decision changes anything."""
         held = self.program.notices[name]
-        if held.silent or held.state not in ("waiting", "telling"):
+        if held.silent or held.state == "dropped":
             return False
         if decision.name == "notice.dropped":
-            self._put(name, replace(held, state="told" if held.toldAt else "dropped", next=None))
-            self._close(name)
+            self._drop(name, held)
             return True
-        if held.state == "telling" or decision.by in held.approvals:
+        same = {_person(by) for by in held.approvals}
+        if held.state != "waiting" or _person(decision.by) in same:
             return False
         held = replace(held, approvals=(*held.approvals, decision.by))
         self._put(name, held)
@@ -176,6 +176,14 @@ class Desk:
             self._close(name)
             self._wave(name, replace(held, state="telling", toldAt=self.now))
         return True
+
+    def _drop(self, name: str, held: Announcement) -> None:
+        """Tell nobody any more. What waits for its hour is taken back; who was told already may need a correction."""
+        self._put(name, replace(held, state="dropped", next=None))
+        self._close(name)
+        if held.toldAt is not None:
+            for number in self._occupied():
+                self._send(number, replace(self._notice(name), dropped=True))
 
     def _wave(self, name: str, held: Announcement) -> None:
         """Tell the next wave that has any traveler, and plan the one after it."""
@@ -229,10 +237,15 @@ class Desk:
         self.outputs.append(events.work(action, item, key, name, self.now))
 
 
+def _person(name: str) -> str:
+    """A member of the staff, however the name was typed."""
+    return name.strip().casefold()
+
+
 def shard(state: Shard, message: Enroll | Notice) -> tuple[Shard, list[Output]]:
     """A traveler joins or leaves a shard, or a notice passes through it to its travelers."""
     if isinstance(message, Notice):
-        if not message.wave:
+        if not message.wave and not message.dropped:
             state = replace(state, current=message)
         return state, [ToStage("travelers", traveler, message) for traveler in state.members]
     others = {name: True for name in state.members if name != message.travelerId}

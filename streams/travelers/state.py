@@ -70,12 +70,16 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A program notice as this traveler knows it."""
+    """A program notice as this traveler knows it.
+
+    `told` is the notice that was begun to be told last, `reached` the channels on which a provider took it.
+    """
 
     eventId: str
     occurredAt: datetime
     overlay: OverlayView
     told: str | None = None
+    reached: tuple[Channel, ...] = ()
 
 
 class Traveler(msgspec.Struct, frozen=True, omit_defaults=True, tag="traveler"):

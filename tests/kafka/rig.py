@@ -253,11 +253,11 @@ async def send(producer: AIOKafkaProducer, record: wire.Outgoing) -> None:
 
 
 async def make_topics(kafka: str, names: Sequence[str], partitions: int = PARTITIONS) -> None:
-    """Create topics and wait until they can be written."""
+    """Create topics, with as many copies as `kafka` names brokers."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+        await admin.create_topics([NewTopic(name, partitions, kafka.count(",") + 1) for name in names])
     finally:
         await admin.close()
 

@@ -1,0 +1,110 @@
+"""Three real brokers, of which one dies or stands still: the leader, the coordinator. Nothing is lost or doubled."""
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from services.broker import Broker, Cluster
+from streams import topics
+from tests.kafka.crew import Crew, Load
+from tests.kafka.rig import Rig, Zygote, make_topics, run
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+
+_FULL: Final = bool(os.environ.get("TTN_TEST_FULL"))
+
+
+@pytest.fixture(scope="module")
+def three(kafka_libs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three brokers; every topic has three copies, and a write needs two of them."""
+    cluster = Cluster(kafka_libs, tmp_path_factory.mktemp("three"), 3)
+    cluster.start()
+    run(make_topics(cluster.bootstrap, [topics.DEAD_LETTER]))
+    yield cluster
+    cluster.stop()
+
+
+def _leader(cluster: Cluster, rig: Rig) -> Broker:
+    """The leader of the inbox's first partition."""
+
+    async def ask() -> int:
+        admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+        await admin.start()
+        try:
+            (topic,) = await admin.describe_topics([topics.inbox(rig.name)])
+            return next(each["leader"] for each in topic["partitions"] if each["partition"] == 0)
+        finally:
+            await admin.close()
+
+    return cluster.brokers[run(ask()) - 1]
+
+
+def _coordinator(cluster: Cluster, rig: Rig) -> Broker:
+    """The coordinator of the stage's group."""
+
+    async def ask() -> int:
+        admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+        await admin.start()
+        try:
+            node: int = await admin.find_coordinator(f"ttn-{rig.name}")
+            return node
+        finally:
+            await admin.close()
+
+    return cluster.brokers[run(ask()) - 1]
+
+
+def _judge(rig: Rig, owners: dict[int, int], load: Load) -> None:
+    verdict = rig.judge(owners)
+    assert verdict, verdict.faults[:20]
+    assert verdict.events >= load.fed > 0
+
+
+@pytest.mark.parametrize("disk", ["kept", "wiped"] if _FULL else ["kept"])
+def test_brokers_that_are_killed_and_come_back_lose_nothing(
+    three: Cluster, zygote: Zygote, tmp_path: Path, disk: str
+) -> None:
+    rig = Rig(three.bootstrap, zygote, tmp_path / "rig", f"killed-{disk}")
+    rig.make_topics()
+    crew = Crew(rig)
+    crew.join(1)
+    crew.join(2)
+    with Load(rig, 500, hold=0.5) as load:
+        crew.rest(3)
+        for find in (_leader, _coordinator) * (4 if _FULL else 1):
+            broker = find(three, rig)
+            broker.kill()
+            crew.rest(4)
+            if disk == "wiped":
+                crew.kill(random.choice([1, 2]), wipe=True)
+            three.restart(broker)
+            crew.rest(2)
+    _judge(rig, crew.finish(), load)
+
+
+@pytest.mark.parametrize("seconds", [5.0, 12.0, 45.0] if _FULL else [5.0])
+@pytest.mark.parametrize("find", [_leader, _coordinator] if _FULL else [_coordinator])
+def test_a_broker_that_stands_still_for_a_while_loses_nothing(
+    three: Cluster, zygote: Zygote, tmp_path: Path, seconds: float, find: Callable[[Cluster, Rig], Broker]
+) -> None:
+    rig = Rig(three.bootstrap, zygote, tmp_path / "rig", f"slow{find.__name__}-{seconds:.0f}")
+    rig.make_topics()
+    crew = Crew(rig)
+    crew.join(1)
+    crew.join(2)
+    with Load(rig, 500, hold=0.5) as load:
+        crew.rest(3)
+        broker = find(three, rig)
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            crew.rest(seconds)
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        crew.rest(2)
+    _judge(rig, crew.finish(), load)

@@ -1,100 +1,181 @@
-"""`make bench`: all figures of design 6 that one machine can give, side by side in one run, and `build/bench.json`."""
+"""`make bench`: all figures of design 6 that one machine can give, in one table and in `build/bench.json`.
+
+`make bench ARGS="--jobs fold,kill --events 1000000"`: some of the jobs, other sizes. Every job runs on a broker of its
+own, which it warms up first; the systems of one job share it, one after the other.
+"""
 
 import argparse
 import asyncio
 import json
 import shutil
+import signal
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from services.broker import Cluster, jars
-from tests.bench import dialer, fold_job, recovery_job, stages_job
-from tests.bench.fold_job import Row
+from services.broker import Broker, Cluster, jars
+from tests.bench import acceptance_job, dialer, fold_job, memory_job, pipeline_job, recovery_job, stages_job
+from tests.bench.rows import Rows, machine_load, table
 from tests.bench.systems import systems
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
-_JOBS: Final = ("fold", "stages", "restore", "kill", "dialer")
+_FILE: Final = _BUILD / "bench.json"
+_WARM: Final = 100_000
 
 
 def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-async def _fold(kafka: str, folder: Path, count: int, seconds: int) -> dict[str, Row]:
+class _Place:
+    """A broker and a folder for one job."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._cluster = Cluster(jars(_say), folder / "kafka")
+        self._cluster.start()
+        self.kafka = self._cluster.bootstrap
+
+    @property
+    def broker(self) -> Broker:
+        return self._cluster.brokers[0]
+
+    def stop(self) -> None:
+        self._cluster.stop()
+
+
+def _fold(place: _Place, asked: argparse.Namespace) -> Rows:
+    found = list(systems(_BUILD))
+    _say("fold: the broker is warmed up")
+    asyncio.run(fold_job.measure(found[0], place.kafka, place.folder, min(_WARM, asked.events), 5))
     rows = {}
-    for system in systems(_BUILD):
+    for system in found:
         _say(f"fold: {system.name}")
-        rows[system.name] = await fold_job.measure(system, kafka, folder, count, seconds)
-        _say(f"fold: {system.name}: {msgspec.to_builtins(rows[system.name])}")
-    return rows
+        rows[system.name] = asyncio.run(
+            fold_job.measure(system, place.kafka, place.folder, asked.events, asked.seconds)
+        )
+        _say(f"fold: {system.name}: {rows[system.name].plain()}")
+    return {"fold": rows}
 
 
-async def _kill(kafka: str, folder: Path, keys: int) -> dict[str, dict[str, float]]:
-    found = {}
+def _stages(place: _Place, asked: argparse.Namespace) -> Rows:
+    folder = place.folder / "data"
+    rows = stages_job.measure(place.kafka, folder, asked.travelers, asked.seconds, asked.rate, _say)
+    return {stage: {"ours": row} for stage, row in rows.items()}
+
+
+def _pipeline(place: _Place, asked: argparse.Namespace) -> Rows:
+    rows = pipeline_job.measure(
+        place.kafka, place.broker, place.folder / "data", asked.travelers, asked.seconds, asked.pipeline_rate, _say
+    )
+    return {job: {"ours": row} for job, row in rows.items()}
+
+
+def _acceptance(place: _Place, asked: argparse.Namespace) -> Rows:
+    row = acceptance_job.measure(place.kafka, place.folder / "data", asked.seconds, asked.warm, asked.texts, _say)
+    return {"event-to-acceptance": {"ours": row}}
+
+
+def _dialer(place: _Place, asked: argparse.Namespace) -> Rows:
+    return {"dialer": {"ours": dialer.row(asked.messages)}}
+
+
+def _restore(place: _Place, asked: argparse.Namespace) -> Rows:
+    return {"restore": {"ours": asyncio.run(recovery_job.restore_rate(place.kafka, asked.records, place.folder))}}
+
+
+def _kill(place: _Place, asked: argparse.Namespace) -> Rows:
+    rows = {}
     for system in systems(_BUILD):
         if system.killed:
             _say(f"kill: {system.name}")
-            found[system.name] = await recovery_job.kill_to_flow(system, kafka, folder, keys)
-            _say(f"kill: {system.name}: {found[system.name]}")
-    return found
+            rows[system.name] = asyncio.run(recovery_job.kill_to_flow(system, place.kafka, place.folder, asked.keys))
+            _say(f"kill: {system.name}: {rows[system.name].more}")
+    return {"kill": rows}
 
 
-def _table(jobs: dict[str, dict[str, Any]]) -> str:
-    columns = Row.__struct_fields__
-    lines = [f"{'job':<12} {'system':<28} " + " ".join(f"{column:>21}" for column in columns)]
-    for job, rows in jobs.items():
-        for system, row in rows.items():
-            cells = [row.get(column) for column in columns]
-            if any(cell is not None for cell in cells):
-                said = " ".join(f"{'-' if cell is None else cell:>21}" for cell in cells)
-                lines.append(f"{job:<12} {system:<28} {said}")
-            else:
-                lines.append(f"{job:<12} {system:<28} " + ", ".join(f"{name}: {value}" for name, value in row.items()))
-    return "\n".join(lines)
+def _memory(place: _Place, asked: argparse.Namespace) -> Rows:
+    return {"memory": memory_job.measure(place.kafka, place.folder / "data", asked.people, _say)}
+
+
+_JOBS: Final[dict[str, Callable[[_Place, argparse.Namespace], Rows]]] = {
+    "fold": _fold,
+    "stages": _stages,
+    "pipeline": _pipeline,
+    "dialer": _dialer,
+    "acceptance": _acceptance,
+    "restore": _restore,
+    "kill": _kill,
+    "memory": _memory,
+}
+_SIZES: Final = (
+    ("--events", 400_000, "events of fold; stock Faust gets a twentieth"),
+    ("--seconds", 20, "length of each latency run"),
+    ("--rate", 500, "events/s of the latency run of a stage"),
+    ("--pipeline-rate", 100, "enrollments/s of the latency run of the pipeline"),
+    ("--travelers", 10_000, "population of stages and pipeline"),
+    ("--messages", 10_000, "texts of dialer"),
+    ("--texts", 50, "travelers/s of acceptance"),
+    ("--warm", 20, "seconds of acceptance that are not counted"),
+    ("--records", 400_000, "records of restore, of about 1 KB"),
+    ("--keys", 1_000_000, "keys in the store of kill"),
+    ("--people", 1_000_000, "travelers of memory: about 15 minutes on two cores"),
+)
+
+
+@contextmanager
+def _place() -> Iterator[_Place]:
+    folder = recovery_job.scratch()
+    try:
+        place = _Place(folder)
+        try:
+            yield place
+        finally:
+            place.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _asked() -> tuple[list[str], argparse.Namespace]:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--jobs", default=",".join(_JOBS), help="some of " + ", ".join(_JOBS))
+    for name, size, said in _SIZES:
+        parser.add_argument(name, type=int, default=size, help=f"{said} ({size})")
+    asked = parser.parse_args()
+    wanted = asked.jobs.split(",")
+    for job in wanted:
+        if job not in _JOBS:
+            parser.error(f"{job} is no job; expected some of {', '.join(_JOBS)}")
+    return wanted, asked
+
+
+def _ended(*_: Any) -> None:
+    sys.exit("The bench was told to stop.")
 
 
 def main() -> None:
-    """Measure, print one table, write the file."""
-    parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--jobs", default=",".join(_JOBS), help="some of " + ", ".join(_JOBS))
-    parser.add_argument("--events", type=int, default=400_000, help="events of the job fold")
-    parser.add_argument("--seconds", type=int, default=20, help="length of the latency run at 500 events/s")
-    parser.add_argument("--travelers", type=int, default=5_000, help="population of the real stages")
-    parser.add_argument("--keys", type=int, default=1_000_000, help="keys in the store that is killed")
-    parser.add_argument("--records", type=int, default=400_000, help="records of the restore")
-    asked = parser.parse_args()
-    wanted = asked.jobs.split(",")
-    folder = recovery_job.scratch()
-    cluster = Cluster(jars(_say), folder / "kafka")
-    _say("Starting Kafka.")
-    cluster.start()
-    kafka = cluster.bootstrap
-    jobs: dict[str, dict[str, Any]] = {}
-    try:
-        if "fold" in wanted:
-            rows = asyncio.run(_fold(kafka, folder, asked.events, asked.seconds))
-            jobs["fold"] = {name: msgspec.to_builtins(row) for name, row in rows.items()}
-        if "stages" in wanted:
-            _say("stages: the real ones, one after the other")
-            measured = stages_job.measure(kafka, folder, asked.travelers)
-            jobs |= {stage: {"ours": msgspec.to_builtins(row)} for stage, row in measured.items()}
-        if "restore" in wanted:
-            _say("restore")
-            jobs["restore"] = {"ours": asyncio.run(recovery_job.restore_rate(kafka, asked.records, folder))}
-        if "kill" in wanted:
-            jobs["kill"] = asyncio.run(_kill(kafka, folder, asked.keys))
-        if "dialer" in wanted:
-            _say("dialer: texts to a sandbox in a process of its own")
-            jobs["dialer"] = {"ours": {name: round(figure, 1) for name, figure in dialer.main([]).items()}}
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    """Measure, write the file after each job, print the table of this run."""
+    wanted, asked = _asked()
+    # So that what was started is stopped.
+    signal.signal(signal.SIGTERM, _ended)
+    rows: Rows = {}
+    for job in wanted:
+        _say(f"{job}: load of the machine {machine_load()}")
+        with _place() as place:
+            rows |= _JOBS[job](place, asked)
+        _write(rows)
+    print(table(rows))
+
+
+def _write(rows: Rows) -> None:
+    """Put these rows into the file, in place of older ones of the same jobs."""
     _BUILD.mkdir(exist_ok=True)
-    (_BUILD / "bench.json").write_text(json.dumps(jobs, indent=1) + "\n")
-    print(_table(jobs))
+    kept: dict[str, Any] = json.loads(_FILE.read_text()) if _FILE.exists() else {}
+    kept |= {job: {system: row.plain() for system, row in found.items()} for job, found in rows.items()}
+    _FILE.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

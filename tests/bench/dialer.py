@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,13 +15,16 @@ from pathlib import Path
 
 from schemas.internal import AddressesMessage, Claim, Dialled, Text
 from services import logs
+from services.children import Child
 from services.clock import WallClock
 from services.dialer import Dialer, Lease
 from services.failpoints import Failpoints
 from services.sandbox import ledger
 from services.settings import Settings
+from tests.bench.rows import Row, machine_load
 
 _START = 30.0
+_CONNECTIONS = 48
 
 
 def _claim(number: int) -> Claim:
@@ -72,24 +74,18 @@ async def measure(settings: Settings, messages: int, connections: int) -> dict[s
         "messages/s": messages / seconds,
         "CPU us/message": used / messages * 1e6,
         "p50 ms": took[len(took) // 2] * 1e3,
+        "p95 ms": took[int(len(took) * 0.95)] * 1e3,
         "p99 ms": took[int(len(took) * 0.99)] * 1e3,
         "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
-def main(arguments: list[str] | None = None) -> dict[str, float]:
-    """Start a sandbox, measure, and print one line for each figure."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.dialer", description=__doc__)
-    parser.add_argument("--messages", type=int, default=10_000)
-    parser.add_argument("--connections", type=int, default=48)
-    chosen = parser.parse_args(arguments)
+def run(messages: int, connections: int) -> dict[str, float]:
+    """Start a sandbox, dial, and hold its ledger against what was dialled; the figures by name."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {"TTN_DATA_DIR": folder, "TTN_SENDER_RATE": "100000"}
-        sandbox = subprocess.Popen(
-            [sys.executable, "-c", "from services.cli import main; main()", "sandbox", "--no-receipts"],
-            env={**os.environ, **environ},
-            stdout=subprocess.DEVNULL,
-        )
+        start = [sys.executable, "-c", "from services.cli import main; main()", "sandbox", "--no-receipts"]
+        sandbox = Child(start, Path(folder) / "log", {**os.environ, **environ})
         try:
             place = Path(folder) / "sandbox.json"
             until = time.monotonic() + _START
@@ -98,15 +94,36 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
                     raise SystemExit("The sandbox did not start.")
                 time.sleep(0.05)
             logs.configure("bench", level=40)
-            figures = asyncio.run(measure(Settings.load(environ), chosen.messages, chosen.connections))
+            figures = asyncio.run(measure(Settings.load(environ), messages, connections))
             taken = [entry.token for entry in ledger.read(Path(folder) / ledger.LEDGER_FILE)]
-            assert len(taken) == len(set(taken)) == chosen.messages, "the ledger does not hold each message once"
+            assert len(taken) == len(set(taken)) == messages, "the ledger does not hold each message once"
         finally:
-            sandbox.terminate()
-            sandbox.wait()
-    for name, figure in figures.items():
-        print(f"dialer  {name:<16} {figure:10.1f}")
+            sandbox.stop()
     return figures
+
+
+def row(messages: int, connections: int = _CONNECTIONS) -> Row:
+    """As a line of the table; latency is from a claim to its reported result."""
+    figures = run(messages, connections)
+    return Row(
+        events_per_s=round(figures["messages/s"]),
+        cpu_us_per_event=round(figures["CPU us/message"], 1),
+        p50_ms=round(figures["p50 ms"], 1),
+        p95_ms=round(figures["p95 ms"], 1),
+        p99_ms=round(figures["p99 ms"], 1),
+        peak_mb=round(figures["peak MB"]),
+        more={"messages": messages, "connections": connections, "load": machine_load()},
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and print one line for each figure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.dialer", description=__doc__)
+    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--connections", type=int, default=_CONNECTIONS)
+    chosen = parser.parse_args(arguments)
+    for name, figure in run(chosen.messages, chosen.connections).items():
+        print(f"dialer  {name:<16} {figure:10.1f}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from services.runtime.watch import Watch
 from services.settings import KafkaSecurity
 from services.store import Change, Memory, Shared, Store, blob_of, pack
 from services.wire import Outgoing, Received
+from tests.bench.systems import SESSION
 
 
 class Event(msgspec.Struct):
@@ -93,7 +94,7 @@ async def _run(bootstrap: str, source: str, out: str, group: str, folder: str) -
         meters=meters,
         hand_over=lambda commands, held: None,
         failpoints=Failpoints(),
-        session=6.0,
+        session=SESSION,
         group=group,
         instance=f"{group}-1",
     )

@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,22 +74,49 @@ def events(count: int, keys: int = KEYS, seed: int = 1) -> Iterator[tuple[bytes,
 
 
 class Process:
-    """What `/proc` says of a process and its children's CPU and memory."""
+    """What `/proc` says of one process, all its threads included."""
 
     def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._folder = Path(f"/proc/{pid}")
 
     def cpu(self) -> float:
         """Seconds of CPU so far."""
-        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+        fields = _fields(self._folder)
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def peak(self) -> float:
         """The most memory that it had, in MB."""
+        return self._memory("VmHWM:")
+
+    def resident(self) -> float:
+        """The memory that it has, in MB."""
+        return self._memory("VmRSS:")
+
+    def children(self) -> "list[Process]":
+        """The processes that it started and that still run."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            with suppress(OSError):
+                if folder.name.isdigit() and _fields(folder)[1] == str(self._pid):
+                    found.append(Process(int(folder.name)))
+        return found
+
+    def argument(self, name: str) -> str:
+        """What follows this name on its command line; empty where it is not there."""
+        words = (self._folder / "cmdline").read_bytes().decode().split("\0")
+        return words[words.index(name) + 1] if name in words else ""
+
+    def _memory(self, name: str) -> float:
         for line in (self._folder / "status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) / 1024
         return 0.0
+
+
+def _fields(folder: Path) -> list[str]:
+    """The fields of `stat` behind the name: the state, the parent and so on."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()
 
 
 class Ends:

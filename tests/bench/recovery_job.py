@@ -1,10 +1,9 @@
-"""The job `recovery`: how fast a store is restored, and how long after a kill output flows again."""
+"""The jobs `restore` and `kill`: how fast a store is restored, and how long after a kill output flows again."""
 
 import asyncio
 import os
 import random
 import shutil
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -15,10 +14,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from services.runtime.restore import restore
 from services.store import Memory, Shared, Store, pack
 from tests.bench.load import PARTITIONS, Ends, Process, event, events, fill, make_topics, throughput
-from tests.bench.systems import System, stop
+from tests.bench.rows import Row, machine_load
+from tests.bench.systems import SESSION, System
 
 
-async def restore_rate(kafka: str, records: int, folder: Path) -> dict[str, float]:
+async def restore_rate(kafka: str, records: int, folder: Path) -> Row:
     """Records per second of a restore of values of about 1 KB, all partitions in one process, and its CPU."""
     topic = f"restore-{int(time.time())}"
     await make_topics(kafka, topic, compact=True)
@@ -32,10 +32,14 @@ async def restore_rate(kafka: str, records: int, folder: Path) -> dict[str, floa
     for store in stores.values():
         store.close()
     shutil.rmtree(folder / topic, ignore_errors=True)
-    return {"records_per_s": round(count / wall), "cpu_us_per_record": round(spent / count * 1e6, 1)}
+    return Row(
+        events_per_s=round(count / wall),
+        cpu_us_per_event=round(spent / count * 1e6, 1),
+        more={"records": count, "load": machine_load()},
+    )
 
 
-async def kill_to_flow(system: System, kafka: str, folder: Path, keys: int) -> dict[str, float]:
+async def kill_to_flow(system: System, kafka: str, folder: Path, keys: int) -> Row:
     """Seconds from kill -9 to the first new output that a read_committed reader sees: disk kept, then wiped."""
     tag = f"kill-{system.name.replace(' ', '-')}-{int(time.time())}"
     names = {"source": f"source-{tag}", "out": f"out-{tag}", "group": f"group-{tag}"}
@@ -43,7 +47,8 @@ async def kill_to_flow(system: System, kafka: str, folder: Path, keys: int) -> d
     await make_topics(kafka, f"{names['group']}-changelog", compact=True)
     await fill(kafka, names["source"], events(2 * keys, keys=keys))
     process = system.start(folder / tag, kafka, names)
-    found: dict[str, float] = {}
+    row = Row(more={"keys": keys, "session timeout, s": SESSION})
+    feeding: asyncio.Task[None] | None = None
     try:
         async with Ends(kafka) as ends:
             await throughput(ends, names["out"], 2 * keys, Process(process.pid))
@@ -51,16 +56,17 @@ async def kill_to_flow(system: System, kafka: str, folder: Path, keys: int) -> d
         for disk in ("kept", "wiped"):
             await asyncio.sleep(5)
             began = time.time()
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
             if disk == "wiped":
                 shutil.rmtree(folder / tag)
             process = system.start(folder / tag, kafka, names)
-            found[f"disk {disk}, s"] = round(await _first_output(kafka, names["out"], began), 2)
-        feeding.cancel()
+            row.more[f"disk {disk}, s"] = round(await _first_output(kafka, names["out"], began), 2)
     finally:
-        stop(process)
-    return found
+        if feeding is not None:
+            feeding.cancel()
+        process.stop()
+    row.more["load"] = machine_load()
+    return row
 
 
 async def _feed(kafka: str, topic: str, keys: int) -> None:

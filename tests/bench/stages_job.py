@@ -1,161 +1,195 @@
-"""The jobs `intake`, `records`, `travelers`, `addresses` and `pipeline`: the real stages on a generated population.
+"""The jobs `intake`, `records`, `travelers` and `addresses`: the real stages, each alone.
 
-Each stage gets its whole inbox first and is then run alone, so that its figures are its own. The population is loaded
-as history, which is what a replay is; nothing is sent.
+Rate and CPU: the stage finds its whole inbox, history of a generated population as in a replay, which tells nobody;
+addresses finds texts that may leave, and its dialer dials a sandbox. Latency: a steady stream of messages about
+travelers whom nobody knows yet.
 """
 
-import base64
-import json
-import os
-import subprocess
-import sys
+import asyncio
 import time
-import urllib.request
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from schemas.cloudevents import rfc3339
+from schemas.internal import Arrived
+from services import wire
 from services.runtime.process import STAGES
-from tests.bench.fold_job import Row
-from tests.bench.load import Process
-from tests.bench.systems import stop
+from services.sealing import Keys
+from services.send import partition
+from services.wire import BACKFILL
+from streams import topics
+from tests.bench import inbox
+from tests.bench.deployment import Deployment, Stage, until
+from tests.bench.load import PARTITIONS
+from tests.bench.rows import Row, machine_load
+from tests.bench.steady import SETTLING, Known, Sending, by_moment, delays
 
-_ROOT: Final = Path(__file__).parents[2]
-_TTN: Final = str(Path(sys.executable).with_name("ttn"))
-
-
-class Deployment:
-    """The product's commands on one broker and data dir."""
-
-    def __init__(self, kafka: str, folder: Path) -> None:
-        secret = folder / "secret.json"
-        key = base64.b64encode(bytes(range(32))).decode()
-        secret.write_text(json.dumps({"hmac": key, "encryption": [{"id": "bench", "key": key}]}))
-        self.folder = folder
-        self.environ = {
-            **os.environ,
-            "TTN_KAFKA": kafka,
-            "TTN_PARTITIONS": "4",
-            "TTN_DATA_DIR": str(folder),
-            "TTN_SECRET_FILE": str(secret),
-            "TTN_METRICS_LISTEN": "127.0.0.1:0",
-        }
-
-    def run(self, *arguments: str) -> None:
-        """One command, to its end."""
-        subprocess.run([_TTN, *arguments], env=self.environ, check=True, stdout=subprocess.DEVNULL)
-
-    def generate(self, travelers: int) -> tuple[Path, int]:
-        """A population in a file, and its number of lines."""
-        file = self.folder / "population.jsonl"
-        command = [_TTN, "generate", "--travelers", str(travelers), "--seed", "7", "--start", "2023-01-01"]
-        made = subprocess.run(command, env=self.environ, check=True, stdout=subprocess.PIPE).stdout.splitlines(True)
-        # Inbound texts and provider outcomes are lines of a simulation; only events can be sent.
-        events = [line for line in made if b'"event":' in line or b'"raw' in line]
-        file.write_bytes(b"".join(events))
-        return file, len(events)
-
-    def start(self, stage: str) -> "Stage":
-        """The process of one stage."""
-        place = self.folder / "bench"
-        place.mkdir(exist_ok=True)
-        with (place / f"{stage}.log").open("ab") as log:
-            command = [sys.executable, "-m", "services.worker", "--child", stage, str(place), "--session", "6"]
-            process = subprocess.Popen(
-                [*command, "--instance", f"bench-{stage}"],
-                cwd=_ROOT, env=self.environ, stdin=subprocess.PIPE, stdout=log, stderr=log,
-            )  # fmt: skip
-        return Stage(process, place / f"{stage}.metrics")
+_ROUNDS: Final = 4
+_PATIENCE: Final = 600.0
+_OUTPUTS: Final = {
+    "intake": (topics.inbox("records"), topics.inbox("travelers")),
+    "records": (topics.inbox("travelers"),),
+    "travelers": (topics.inbox("records"), topics.inbox("addresses"), topics.STATUS),
+    "addresses": (topics.inbox("travelers"), topics.NOTIFICATIONS),
+}
+_MOST_TEXTS: Final = 40_000
 
 
-class Stage:
-    """A stage's process at work."""
+class Work(msgspec.Struct):
+    """What a stage did: records, seconds, seconds of CPU, the most memory in MB."""
 
-    def __init__(self, process: subprocess.Popen[bytes], address: Path) -> None:
-        self._process = process
-        self._address = address
-        self.seen = Process(process.pid)
+    count: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+    peak: float = 0.0
 
-    def get(self, path: str) -> str:
-        """What it answers; empty while it does not."""
-        try:
-            with urllib.request.urlopen(f"http://{self._address.read_text()}{path}", timeout=30) as answer:
-                text: str = answer.read().decode()
-                return text
-        except OSError:
-            return ""
-
-    def health(self) -> dict[str, Any]:
-        """What `/healthz` says, also while it recovers."""
-        said: dict[str, Any] = json.loads(self.get("/healthz") or "{}")
-        return said
-
-    def events(self) -> int:
-        """Records handled so far."""
-        for line in self.get("/metrics").splitlines():
-            if line.startswith("ttn_events_total{"):
-                return int(float(line.split()[1]))
-        return 0
-
-    def done(self) -> bool:
-        """Whether nothing is left to do."""
-        said = self.health()
-        return said.get("state") == "running" and said.get("lag") == 0 and not said.get("busy")
-
-    def must_run(self) -> None:
-        """Raises where it has ended."""
-        if self._process.poll() is not None:
-            raise RuntimeError(f"a stage ended with {self._process.returncode}; its log is beside {self._address}")
-
-    def stop(self) -> None:
-        """End it."""
-        stop(self._process)
-
-
-def measure(kafka: str, folder: Path, travelers: int) -> dict[str, Row]:
-    """The figures of each stage alone, and of the pipeline as their sum per source event."""
-    deployment = Deployment(kafka, folder)
-    deployment.run("topics", "apply")
-    file, lines = deployment.generate(travelers)
-    deployment.run("send", "--backfill", str(file))
-    sandbox = subprocess.Popen([_TTN, "sandbox"], env=deployment.environ, stdout=subprocess.DEVNULL)
-    try:
-        return _each(deployment, lines)
-    finally:
-        stop(sandbox)
-
-
-def _each(deployment: Deployment, lines: int) -> dict[str, Row]:
-    rows: dict[str, Row] = {}
-    total = peak = 0.0
-    # What travelers answer to records, and addresses to travelers, comes back in a second round.
-    for stage in (*STAGES, *STAGES[1:]):
-        row, seconds = _alone(deployment, stage)
-        total += seconds
-        peak = max(peak, row.peak_mb or 0.0)
-        if stage not in rows:
-            rows[stage] = row
-    rows["pipeline"] = Row(
-        events_per_s=round(lines / total), cpu_us_per_event=round(total / lines * 1e6, 1), peak_mb=peak
-    )
-    return rows
-
-
-def _alone(deployment: Deployment, name: str) -> tuple[Row, float]:
-    stage = deployment.start(name)
-    try:
-        while stage.health().get("state") != "running":
-            stage.must_run()
-            time.sleep(0.1)
+    def add(self, stage: Stage) -> None:
+        """Let it do all that waits, and count."""
         began, cpu, first = time.monotonic(), stage.seen.cpu(), stage.events()
-        while not stage.done():
+        while not stage.idle():
             stage.must_run()
-            time.sleep(0.1)
-        wall, spent, count = time.monotonic() - began, stage.seen.cpu() - cpu, stage.events() - first
-        row = Row(
-            events_per_s=round(count / wall) if count else None,
-            cpu_us_per_event=round(spent / count * 1e6, 1) if count else None,
-            peak_mb=round(stage.seen.peak()),
-        )
-        return row, spent
+            time.sleep(0.05)
+        self.count += stage.events() - first
+        self.wall += time.monotonic() - began
+        self.cpu += stage.seen.cpu() - cpu
+        self.peak = max(self.peak, stage.seen.peak())
+
+
+def measure(
+    kafka: str, folder: Path, travelers: int, seconds: int, rate: int, say: Callable[[str], None]
+) -> dict[str, Row]:
+    """The figures of each stage."""
+    deployment = Deployment(kafka, folder, TTN_HOLDS="off")
+    file, count = history(deployment, travelers)
+    deployment.run("send", "--backfill", str(file))
+    say(f"stages: {count:,} events of {travelers:,} travelers, as history")
+    sandbox = deployment.sandbox()
+    try:
+        works = _replay(deployment, say)
+        say("addresses: texts to a sandbox")
+        works["addresses"] = _dial(deployment, min(travelers, _MOST_TEXTS // 2))
+        rows = {}
+        # Against the stream, so that no stage finds what another was given before.
+        for stage in reversed(STAGES):
+            say(f"{stage}: latency")
+            rows[stage] = _row(works[stage], _Steady(deployment, stage, seconds, rate))
+            say(f"{stage}: {rows[stage].plain()}")
+        return {stage: rows[stage] for stage in STAGES}
+    finally:
+        sandbox.stop()
+
+
+def history(deployment: Deployment, travelers: int) -> tuple[Path, int]:
+    """The events of a generated population in a file that can be sent, and their number."""
+    file = deployment.folder / "population.jsonl"
+    made = deployment.output("generate", "--travelers", str(travelers), "--seed", "7", "--start", "2023-01-01")
+    # Inbound texts and provider outcomes are lines of a simulation; only events can be sent.
+    events = [line for line in made.splitlines(keepends=True) if b'"event":' in line or b'"raw' in line]
+    file.write_bytes(b"".join(events))
+    return file, len(events)
+
+
+def _replay(deployment: Deployment, say: Callable[[str], None]) -> dict[str, Work]:
+    """Each stage alone through all that waits, round after round: what one answers, another finds in the next."""
+    works = {stage: Work() for stage in STAGES}
+    for number in range(_ROUNDS):
+        before = sum(work.count for work in works.values())
+        for name in STAGES[bool(number) :]:
+            say(f"{name}: round {number + 1} of a replay")
+            _alone(deployment, name, works[name])
+        if sum(work.count for work in works.values()) == before:
+            break
+    return works
+
+
+def _alone(deployment: Deployment, name: str, work: Work) -> None:
+    stage = deployment.stage(name)
+    try:
+        stage.start()
+        work.add(stage)
     finally:
         stage.stop()
+
+
+def _dial(deployment: Deployment, count: int) -> Work:
+    """The addresses stage and its dialer with so many texts that may leave at once."""
+    keys = Keys.load(deployment.settings)
+    asyncio.run(_fill(deployment, [_sending(record) for record in inbox.texts(keys, 0, count)]))
+    work = Work()
+    _alone(deployment, "addresses", work)
+    return work
+
+
+async def _fill(deployment: Deployment, sendings: Sequence[Sending]) -> None:
+    now = (wire.NOW, rfc3339(datetime.now(UTC)).encode())
+    async with AIOKafkaProducer(bootstrap_servers=deployment.settings.kafka, linger_ms=5) as producer:
+        for each in sendings:
+            await producer.send(each.topic, each.value, each.key, each.partition, headers=[now])
+
+
+class _Steady:
+    """One stage under a steady stream: its delays, its CPU and the memory that it took."""
+
+    def __init__(self, deployment: Deployment, name: str, seconds: int, rate: int) -> None:
+        self._keys = Keys.load(deployment.settings)
+        # Each text comes back as a result, which is a record of the same inbox.
+        self.rate = rate // 2 if name == "addresses" else rate
+        sendings = self._sendings(deployment, name, int((seconds + SETTLING) * self.rate))
+        known: Known = self._arrived if name == "intake" else by_moment
+        stage = deployment.stage(name)
+        try:
+            stage.start()
+            until(stage.idle, "the stage is idle", _PATIENCE, stage.must_run)
+            cpu = stage.seen.cpu()
+            kafka = str(deployment.settings.kafka)
+            self.delays = asyncio.run(delays(kafka, sendings, _OUTPUTS[name], self.rate, known))
+            self.cpu = (stage.seen.cpu() - cpu) / len(sendings) * 1e6
+            self.peak = stage.seen.peak()
+            self.load = machine_load()
+        finally:
+            stage.stop()
+
+    def _sendings(self, deployment: Deployment, name: str, count: int) -> list[Sending]:
+        if name == "intake":
+            history = (BACKFILL, b"1")
+            return [
+                Sending(
+                    record.topic, partition(record, PARTITIONS), record.key, record.value, (*record.headers, history)
+                )
+                for record in inbox.events(count)
+            ]
+        if name == "addresses":
+            return [_sending(record) for record in inbox.texts(self._keys, _MOST_TEXTS, count)]
+        now = datetime.now(UTC)
+        rows = inbox.given(deployment.settings, count)[name]
+        return [_sending(wire.to_stage(self._keys, PARTITIONS, name, row.key, row.message, now)) for row in rows]
+
+    def _arrived(self, record: Any) -> Sequence[str]:
+        """Intake stamps its own moment; the sender's is in the source record that it passes on."""
+        message = msgspec.msgpack.decode(self._keys.open(record.value), type=Arrived)
+        return [raw.decode() for name, raw in message.origin.headers if name == wire.NOW]
+
+
+def _sending(record: wire.Outgoing) -> Sending:
+    return Sending(record.topic, record.partition, record.key, record.value)
+
+
+def _row(work: Work, steady: _Steady) -> Row:
+    row = Row(
+        events_per_s=round(work.count / work.wall),
+        cpu_us_per_event=round(work.cpu / work.count * 1e6, 1),
+        peak_mb=round(max(work.peak, steady.peak)),
+        more={
+            "events": work.count,
+            "latency at, 1/s": steady.rate,
+            "outputs": len(steady.delays),
+            "cpu us at that rate": round(steady.cpu, 1),
+            "load": steady.load,
+        },
+    )
+    return row.timed(steady.delays)

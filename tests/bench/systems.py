@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,21 @@ from typing import Final
 
 import msgspec
 
+from services.children import Child
+
 PEER: Final = "TTN_BENCH_PEER"
+SESSION: Final = 6.0
+"""Seconds after which the group gives up a silent member, for all systems alike."""
+
 _ROOT: Final = Path(__file__).parents[2]
+_BUILT: Final = "target/built-with-settings"
+_PREFIX: Final = "streams."
+_STARTS: Final = "KafkaStreams k=new KafkaStreams("
+_SETTABLE: Final = (
+    "for (String name : System.getProperties().stringPropertyNames())"
+    f' if (name.startsWith("{_PREFIX}")) p.put(name.substring({len(_PREFIX)}), System.getProperty(name)); '
+)
+"""What the peer's source lacks: settings from outside, here the session timeout."""
 
 
 class System(msgspec.Struct, frozen=True):
@@ -23,22 +35,12 @@ class System(msgspec.Struct, frozen=True):
     events: float = 1.0
     killed: bool = True
 
-    def start(self, folder: Path, kafka: str, names: dict[str, str]) -> subprocess.Popen[bytes]:
+    def start(self, folder: Path, kafka: str, names: dict[str, str]) -> Child:
         """Start it on these topics; its output goes to a file in the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         command = [part.format(kafka=kafka, folder=folder, **names) for part in self.command]
-        with (folder / "log").open("ab") as log:
-            return subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=log, env={**os.environ, "TTN_KAFKA": kafka})
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End it, in order where it follows."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        paths = os.pathsep.join((str(_ROOT), os.environ.get("PYTHONPATH", "")))
+        return Child(command, folder / "log", {**os.environ, "TTN_KAFKA": kafka, "PYTHONPATH": paths})
 
 
 def systems(build: Path) -> Iterator[System]:
@@ -49,7 +51,8 @@ def systems(build: Path) -> Iterator[System]:
     classpath = peer(build)
     if classpath is not None:
         for name, guarantee in (("exactly-once", "exactly_once_v2"), ("at-least-once", "at_least_once")):
-            java = ("java", "-Xmx1g", "-Djava.io.tmpdir={folder}", "-cp", classpath, "Unify")
+            options = ("-Xmx1g", "-Djava.io.tmpdir={folder}", f"-D{_PREFIX}session.timeout.ms={SESSION * 1000:.0f}")
+            java = ("java", *options, "-cp", classpath, "Unify")
             yield System(f"kafka-streams {name}", (*java, "{source}", "{out}", "{group}", guarantee, "1", "false"))
     yield System("stock faust", (sys.executable, *stock), events=0.05, killed=False)
 
@@ -61,11 +64,13 @@ def peer(build: Path) -> str | None:
         print(f"Kafka Streams is left out: {PEER} does not name the folder of its peer.", flush=True)
         return None
     folder = build / "peer"
-    if not (folder / "target" / "ks-1.jar").is_file():
+    if not (folder / _BUILT).is_file():
         print("Building the Kafka Streams peer with Maven.", flush=True)
         shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        job = folder / "src" / "main" / "java" / "Unify.java"
+        job.write_text(job.read_text().replace(_STARTS, _SETTABLE + _STARTS))
         made = subprocess.run(
-            ["mvn", "-q", "package", "dependency:copy-dependencies", "-DoutputDirectory=target/libs"],
+            ["mvn", "-q", "clean", "package", "dependency:copy-dependencies", "-DoutputDirectory=target/libs"],
             cwd=folder,
             check=False,
             capture_output=True,
@@ -73,4 +78,5 @@ def peer(build: Path) -> str | None:
         if made.returncode:
             print("Kafka Streams is left out: its peer cannot be built.", flush=True)
             return None
+        (folder / _BUILT).touch()
     return f"{folder / 'target' / 'ks-1.jar'}:{folder / 'target' / 'libs'}/*"

@@ -31,11 +31,11 @@ class Crew:
         self.workers[number] = self._rig.worker(number, **asked)
         return self.workers[number]
 
-    def leave(self, number: int) -> None:
-        """Let a worker end in order."""
+    def leave(self, number: int, end: signal.Signals = signal.SIGTERM) -> None:
+        """End a worker for good, in order or with SIGKILL."""
         worker = self.workers.pop(number)
         if worker.running():
-            worker.signal(signal.SIGTERM)
+            worker.signal(end)
         self.ends[worker.wait()] += 1
 
     def kill(self, number: int, *, wipe: bool = False) -> None:

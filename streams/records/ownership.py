@@ -1,17 +1,27 @@
 """Which traveler a record belongs to, and how it moves from one to another (contract 5.13, design 1)."""
 
+from typing import Final
+
 import msgspec
 
 from schemas.internal import CardGone, Join
-from streams.records.log import effective
+from streams.grammar import DeadLetter
+from streams.identity import event_id
+from streams.records.log import Entry
+from streams.records.persons import disputed
 from streams.records.telling import withdraw
 from streams.records.turn import Turn
 
 
-def belong(turn: Turn) -> None:
+OTHER_PERSON: Final = "the birth date differs from that of the record's other portal subject"
+
+
+def belong(turn: Turn, trigger: Entry | None) -> None:
     """Ask the traveler whom the newest link or sign-in names, unless the record is there (contract 5.13)."""
     state = turn.state
-    events_left = sorted(effective(state.entries).events, key=lambda one: (one.at, one.id))
+    events_left = sorted(turn.left().events, key=lambda one: (one.at, one.id))
+    strange = disputed(events_left)
+    _dispute(turn, strange, trigger)
     wanted, cause = turn.identity.traveler_of_record(turn.key), state.entries[0].id
     own = wanted
     for one in events_left:
@@ -19,7 +29,7 @@ def belong(turn: Turn) -> None:
         traveler = turn.identity.traveler_of_subject(named) if named else own
         if one.name == "unlinked" and wanted == traveler:
             wanted, cause = own, one.id
-        elif named and one.name != "unlinked" and not turn.refuses(traveler):
+        elif named and one.name != "unlinked" and (one.source, one.id) not in strange and not turn.refuses(traveler):
             wanted, cause = traveler, one.id
     birth = turn.birth_date()
     proof = f"{wanted}|{birth}"
@@ -27,6 +37,27 @@ def belong(turn: Turn) -> None:
         return
     state.asked = proof
     turn.tell_traveler(Join(record=turn.key, eventId=cause, birthDate=birth), wanted)
+
+
+def identity_item(turn: Turn, traveler: str) -> str:
+    """The work item of a traveler whom this record may not join."""
+    return event_id(turn.key, "identity conflict", traveler)
+
+
+def _dispute(turn: Turn, strange: dict[tuple[str, str], str], trigger: Entry | None) -> None:
+    """Put it before the staff that two subjects with different birth dates sign in for this record."""
+    state = turn.state
+    items = sorted({identity_item(turn, turn.identity.traveler_of_subject(named)) for named in strange.values()})
+    fresh = [item for item in items if item not in state.disputes]
+    if turn.origin is not None and trigger is not None and (fresh or (trigger.source, trigger.id) in strange):
+        turn.out.append(DeadLetter(turn.origin, "records", "identity-conflict", OTHER_PERSON))
+    for item in fresh:
+        if item not in state.work:
+            turn.open_work(item, "identity conflict", trigger)
+    for item in state.disputes:
+        if item not in items and item in state.work:
+            turn.close_work(item, trigger)
+    state.disputes = items
 
 
 def move(turn: Turn, traveler: str) -> None:

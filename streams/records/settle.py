@@ -17,7 +17,7 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     state.dueAt = None
     if state.mergedInto is not None or not any(one.of_program for one in state.entries):
         return
-    belong(turn)
+    belong(turn, trigger)
     if state.owner is None:
         return
     picture = fold(state.entries, turn.program, turn.now, state.deceased)

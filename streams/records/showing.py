@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.internal import CardGone, CardSnapshot
 from streams.records.card import STALE_AFTER, card
-from streams.records.log import Entry, newest
+from streams.records.log import Entry
 from streams.records.picture import Picture
 from streams.records.turn import Turn
 
@@ -21,11 +21,11 @@ def show(turn: Turn, picture: Picture, trigger: Entry | None) -> None:
         record=turn.key,
         version=state.version + 1,
         card=view,
-        birthDate=newest(state.entries, lambda one: one.birthDate),
-        language=newest(state.entries, lambda one: one.language),
-        timeZone=newest(state.entries, lambda one: one.timeZone),
-        state=newest(state.entries, lambda one: one.state),
-        minor=newest(state.entries, lambda one: one.data.minor),
+        birthDate=turn.birth_date(),
+        language=turn.said(lambda one: one.language),
+        timeZone=turn.said(lambda one: one.timeZone),
+        state=turn.said(lambda one: one.state),
+        minor=turn.said(lambda one: one.data.minor),
         sourceHasPhone=any(one.hasPhone for one in state.entries),
         sourceHasEmail=any(one.hasEmail for one in state.entries),
         causeId=trigger.id if trigger else None,

@@ -22,12 +22,12 @@ from schemas.source import SourceData
 from schemas.vocabulary import PROGRAMS, RECORD_DECISIONS, STAFF_SOURCE
 from streams import events
 from streams.grammar import DeadLetter, Output, ToStage
-from streams.identity import Identity, event_id
+from streams.identity import Identity
 from streams.policy import Policy
 from streams.reading import Reading, read, record_key
 from streams.records.log import LIMIT, Entry, entry
 from streams.records.outcomes import outcome
-from streams.records.ownership import move
+from streams.records.ownership import identity_item, move
 from streams.records.settle import settle
 from streams.records.state import Ended, Record, Told
 from streams.records.telling import take_back_all
@@ -120,7 +120,7 @@ class Records:
         if reading.name == "record.merged" and isinstance(reading.data, SourceData):
             self._merge(turn, record_key(turn.program, reading.data.mergedInto or ""))
             return
-        asked = state.asked
+        asked, turn.origin = state.asked, message.origin
         settle(turn, new)
         if state.asked != asked:
             state.askedBy = message.origin
@@ -211,8 +211,9 @@ class Records:
         elif message.accepted or message.travelerId == own:
             state.joinedAs, state.zones = state.asked, message.zones
             if message.travelerId != own:
-                for item in [item for item, reason in state.work.items() if reason == "identity conflict"]:
-                    turn.close_work(item, None)
+                for item, reason in list(state.work.items()):
+                    if reason == "identity conflict" and item not in state.disputes:
+                        turn.close_work(item, None)
             move(turn, message.travelerId)
         else:
             self._refused(turn, message)
@@ -227,7 +228,7 @@ class Records:
         state.refused.append(state.asked or message.travelerId)
         if state.askedBy is not None:
             turn.out.append(DeadLetter(state.askedBy, self.name, "identity-conflict", OTHER_BIRTH_DATE))
-        turn.open_work(event_id(turn.key, "identity conflict", message.travelerId), "identity conflict", None)
+        turn.open_work(identity_item(turn, message.travelerId), "identity conflict", None)
 
     def _traveler_changed(self, turn: Turn, message: TravelerChanged) -> None:
         state = turn.state

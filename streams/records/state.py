@@ -58,7 +58,8 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The state of one record. Every list is in the order in which things came, which is the inbox's order.
 
     `asked` is the traveler and birth date of a Join without an answer, `askedBy` the event that led to it, `joinedAs`
-    what the owner accepted. `absorbed` are old cards that go away when this one is shown: record, traveler, version.
+    what the owner accepted, `disputes` the work items of sign-ins by somebody else. `absorbed` are old cards that go
+    away when this one is shown: record, traveler, version.
     `steps` are the identities of the steps that were published or were history; `shown` is the last published state of
     each axis; `waiting` are messages for the traveler of a record that has none yet; `contested` says of events since
     when a contradiction holds what they tell.
@@ -72,6 +73,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     askedBy: Origin | None = None
     joinedAs: str | None = None
     refused: list[str] = []
+    disputes: list[str] = []
     deceased: Entry | None = None
     mergedInto: str | None = None
     absorbed: list[tuple[str, str, int]] = []

@@ -1,24 +1,29 @@
 """The working copy of one record at one moment, and what it puts out."""
 
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from schemas.internal import Message
+from schemas.internal import Message, Origin
 from schemas.outputs import WorkItem
 from streams import events
 from streams.grammar import Output, ToStage
 from streams.identity import Identity
 from streams.policy import Policy
-from streams.records.log import Entry, newest
+from streams.records.log import Effective, Entry, effective, newest
+from streams.records.persons import disputed
 from streams.records.state import Record
+
+T = TypeVar("T")
 
 
 class Turn:
     """The working copy of one record at one moment, and what it puts out.
 
-    `zones_before` are the traveler's time zones as the record knew them until now.
+    `zones_before` are the traveler's time zones as the record knew them until now, `origin` the source record that is
+    at hand, if any.
     """
 
     def __init__(self, key: str, state: Record, now: datetime, identity: Identity, policy: Policy) -> None:
@@ -29,15 +34,29 @@ class Turn:
         self.now = now
         self.identity = identity
         self.policy = policy
+        self.origin: Origin | None = None
         self.out: list[Output] = []
+        self._left: tuple[int, Effective] | None = None
 
     def tell_traveler(self, message: Message, traveler: str | None = None) -> None:
         """Send a message to the record's traveler, or to a given one."""
         self.out.append(ToStage("travelers", traveler or self.state.owner or "", message))
 
+    def left(self) -> Effective:
+        """What counts of the log."""
+        size = len(self.state.entries)
+        if self._left is None or self._left[0] != size:
+            self._left = (size, effective(self.state.entries))
+        return self._left[1]
+
+    def said(self, what: Callable[[Entry], T | None]) -> T | None:
+        """The newest of what the events say of the person, but for those that speak of somebody else."""
+        strange = disputed(self.left().events)
+        return newest((one for one in self.left().living if (one.source, one.id) not in strange), what)
+
     def birth_date(self) -> date | None:
         """The newest birth date that an event gives."""
-        return newest(self.state.entries, lambda one: one.birthDate)
+        return self.said(lambda one: one.birthDate)
 
     def refuses(self, traveler: str) -> bool:
         """Whether this traveler has refused the record, born as it says now."""

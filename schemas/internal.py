@@ -198,6 +198,14 @@ class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
     path: tuple[str, ...] = ()
 
 
+class ToldWrong(_Message, tag="told-wrong", frozen=True, kw_only=True):
+    """A source took back what a traveler had been told of their record. To the key of the record's program."""
+
+    travelerId: str
+    source: str
+    eventId: str
+
+
 # ---- travelers -> records
 
 
@@ -498,6 +506,7 @@ TravelersMessage = (
     | Answered
     | Enroll
     | Notice
+    | ToldWrong
 )
 AddressesMessage = Send | Recall | Owned | Inbound | Receipt | OptedOut | Dialled | Listed | Redacted
 Message = RecordsMessage | TravelersMessage | AddressesMessage

@@ -5,6 +5,7 @@ from typing import Any
 
 from streams import topics
 from streams.grammar import DeadLetter, Emission
+from tests.scene import Scene
 from tests.test_properties import START, Event, Run, event, pipeline, profile, time_of
 
 HOUR = timedelta(hours=1)
@@ -255,3 +256,54 @@ def test_a_message_that_ended_is_never_planned_again_under_its_id() -> None:
         said["notificationId"] for _, (kind, said) in run.events(topics.NOTIFICATIONS) if kind.endswith("planned")
     ]
     assert len(planned) == len(set(planned))
+
+
+def test_a_source_that_corrects_more_than_a_hundred_people_is_put_before_the_staff_once() -> None:
+    run = Run()
+    for number in range(104):
+        run.arrive(
+            profile(f"p{number}", "+13125550100") | {"data": {"email": {"address": "a@example.com", "verified": True}}},
+            START,
+        )
+    approvals = [
+        ge("application.approved", 1, f"GE-{n}", portalSubject=f"p{n}", validTo="2032-04-18") for n in range(104)
+    ]
+    for one in approvals:
+        run.arrive(one, START + HOUR)
+    run.rest(START + HOUR * 2)
+    for number, one in enumerate(approvals):
+        void = ge("record.corrected", 3, f"GE-{number}", corrects=one["id"], void=True)
+        run.arrive(void, START + HOUR * 3)
+        opened = [said[1]["reason"] for _, said in run.events(topics.WORK)]
+        assert opened == ([] if number < 100 else ["correction of many"])
+    run.rest(START + HOUR * 4)
+    assert [kind for _, _, kind in run.sent].count("CORRECTION") == 104, "nobody waits for the staff"
+    [(key, (_, item))] = run.events(topics.WORK)
+    assert (key, item["program"], item["recordId"]) == ("program:GLOBAL_ENTRY", "GLOBAL_ENTRY", None)
+
+
+def test_history_corrects_nobody() -> None:
+    run = Run()
+    run.arrive(profile("p1", "+13125550100"), START)
+    approved = ge("application.approved", 1, portalSubject="p1", validTo="2032-04-18")
+    run.arrive(approved, START + HOUR)
+    run.rest(START + HOUR * 2)
+    run.arrive(ge("record.corrected", 3, corrects=approved["id"], void=True), START + HOUR * 3, backfill=True)
+    run.rest(START + HOUR * 9)
+    assert {kind for _, _, kind in run.sent} == {"APPROVED"}
+    assert run.simulation.state("travelers", "program:GLOBAL_ENTRY").corrections == {}
+
+
+def test_a_message_that_was_under_way_when_its_fact_was_corrected_is_corrected_too() -> None:
+    story = (
+        Scene()
+        .traveler("2027-01-01T14:00:00Z")
+        .provider("2027-01-01T14:00:00Z", "timeout-accepted")
+        .profile("2027-01-01T15:00:00Z", "linked", recordId="GE-1", program="GLOBAL_ENTRY")
+        .cbp("2027-01-02T16:00:00Z", "application.approved", validTo="2031-12-31", id="yes")
+        .cbp("2027-01-02T16:02:05Z", "record.corrected", corrects="yes", void=True)
+        .provider("2027-01-02T16:02:30Z", "delivered")
+        .play(until="2027-01-03T16:00:00Z")
+    )
+    assert [kind for _, kind, _ in story.texts()] == ["APPROVED", "CORRECTION"]
+    assert [kind for _, kind, _ in story.emails()] == ["APPROVED", "CORRECTION"], "corrected before, and only once"

@@ -25,6 +25,7 @@ from schemas.internal import (
     Release,
     Send,
     SourceGuardian,
+    ToldWrong,
     TravelerChanged,
     Withdraw,
 )
@@ -669,6 +670,26 @@ def test_every_staff_action_is_audited_once() -> None:
     program.count -= 1
     again = program.decide("notice.approved", "n1", "ann", NOW)
     assert again == [], "the same staff event, read again after a crash"
+
+
+def _corrected(program: Program, first: int, last: int, at: datetime, source: str = "cbp/ttp") -> list[str]:
+    """The work opened while one source corrects these travelers."""
+    outputs = [
+        one
+        for number in range(first, last)
+        for one in program.hear(ToldWrong(travelerId=f"t{number}", source=source, eventId=f"e{number}"), at)
+    ]
+    return [one.event.type for one in outputs if isinstance(one, Publish) and one.event is not None]
+
+
+def test_corrections_are_counted_by_source_and_person_within_a_day() -> None:
+    program = _program()
+    assert _corrected(program, 0, 100, NOW) == _corrected(program, 0, 100, NOW) == []
+    assert _corrected(program, 100, 150, NOW, "dhs/staff") == []
+    assert _corrected(program, 200, 299, NOW + timedelta(hours=25)) == [], "the first hundred are long past"
+    assert _corrected(program, 299, 301, NOW + timedelta(hours=26)) == ["gov.dhs.ttp.work.opened"]
+    assert _corrected(program, 301, 600, NOW + timedelta(hours=27)) == []
+    assert _corrected(program, 0, 101, NOW + timedelta(hours=80)) == ["gov.dhs.ttp.work.opened"], "another mistake"
 
 
 def test_waves_leave_one_by_one_and_a_reversal_stops_the_rest() -> None:

@@ -6,8 +6,10 @@ from typing import Final
 
 import msgspec
 
-from schemas.internal import Facts, News, Plan, Release, Withdraw
+from schemas.internal import Facts, News, Plan, Release, ToldWrong, Withdraw
+from streams.grammar import ToStage
 from streams.identity import event_id
+from streams.intake import program_key
 from streams.records import timing
 from streams.records.log import Entry
 from streams.records.machine import TERMINAL
@@ -46,8 +48,8 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
     if wrong and not any(one.adverse for _, one in planned_news):
         _correct(turn, wrong, trigger)
         return
-    for told in wrong:
-        _mark_corrected(turn, told)
+    if wrong:
+        _taken_back(turn, wrong)
     for step, one in planned_news:
         _supersede(turn, one, step, living)
         _plan(turn, one, step.identity, trigger)
@@ -213,17 +215,19 @@ def _told_wrong(turn: Turn, living: dict[str, Step], picture: Picture) -> list[T
         again = news(turn.key, step, tell, picture, turn.now, state.zones, turn.policy)
         if again.name_in_record == _base((last.applicationId, last.kind, last.fact)):
             return []
-    return [one for one in told if one.step == last.step]
+    return [one for one in told if one.step == last.step and not one.corrected]
 
 
 def _correct(turn: Turn, wrong: list[Told], trigger: Entry | None) -> None:
     """Say that the last message was wrong: the same channel, and email (domain 3.9)."""
-    last = wrong[-1]
-    for told in wrong:
-        _mark_corrected(turn, told)
-    if trigger is None:
+    last, before = wrong[-1], turn.state.told
+    corrector = _taken_back(turn, wrong)
+    trigger = trigger or corrector
+    if trigger is None or trigger.backfill:
         return
     channels = BOTH if any(one.channel == "sms" for one in wrong) else EMAIL
+    if any(one.step == last.step and one not in wrong for one in before):  # another channel was corrected already
+        channels = tuple(channel for channel in BOTH if any(one.channel == channel for one in wrong))
     one = News(
         record=turn.key,
         program=turn.program,
@@ -245,9 +249,27 @@ def _correct(turn: Turn, wrong: list[Told], trigger: Entry | None) -> None:
     _plan(turn, one, None, trigger)
 
 
-def _mark_corrected(turn: Turn, told: Told) -> None:
-    turn.state.told = [msgspec.structs.replace(one, corrected=True) if one is told else one for one in turn.state.told]
-    timing.corrected(turn, told)
+def _taken_back(turn: Turn, wrong: list[Told]) -> Entry | None:
+    """Note that these messages were wrong; the event that corrects their fact, where there is one.
+
+    The program counts the people whom a source corrects; a later decision that outranks the told one corrects nobody.
+    """
+    state = turn.state
+    state.told = [msgspec.structs.replace(one, corrected=True) if one in wrong else one for one in state.told]
+    for told in wrong:
+        timing.corrected(turn, told)
+    cause = (wrong[-1].step or "").partition("\x1f")[0]
+    about = {cause, *(one.data.corrects for one in state.entries if one.id == cause and one.data.corrects)}
+    corrections = [
+        one
+        for one in state.entries
+        if one.data.corrects in about and one.id != cause and one.name != "conflict.released"
+    ]
+    corrector = max(corrections, key=lambda one: (one.receivedAt, one.id), default=None)
+    if corrector is not None and not corrector.backfill:
+        message = ToldWrong(travelerId=state.owner or "", source=corrector.source, eventId=corrector.id)
+        turn.out.append(ToStage("travelers", program_key(turn.program), message))
+    return corrector
 
 
 def _too_many(turn: Turn, one: Reminder) -> bool:

@@ -11,7 +11,7 @@ from schemas import internal
 from streams.grammar import Output
 from streams.identity import Identity
 from streams.policy import Policy
-from streams.travelers import cards, contact, messages, notices, person, programs
+from streams.travelers import cards, contact, corrections, messages, notices, person, programs
 from streams.travelers.state import Program, Shard, State, Traveler
 from streams.travelers.turn import Setting, Turn, Wordings
 
@@ -56,6 +56,8 @@ class Travelers:
         if isinstance(state, Shard):
             return programs.shard(state, message)
         if isinstance(state, Program):
+            if isinstance(message, internal.ToldWrong):
+                return corrections.told_wrong(state, message, now, programs.key(state.program))
             desk = programs.Desk(state, now)
             desk.enroll(message) if isinstance(message, internal.Enroll) else desk.arrived(message)
             return desk.program, desk.outputs

@@ -22,6 +22,7 @@ from streams import events
 from streams.grammar import DeadLetter, Output, ToStage
 from streams.identity import event_id
 from streams.reading import Reading, read
+from streams.travelers import corrections
 from streams.travelers.state import Announcement, Decision, Program, Shard
 
 PREFIX: Final = "program:"
@@ -33,9 +34,13 @@ EVERY: Final = timedelta(minutes=1)
 REVERSAL: Final = timedelta(hours=24)
 """A return to normal so soon after a notice was told takes it back (S-11); a later one is a notice of its own."""
 
-_MANY: Final = "correction of many"
 _KEPT: Final = 200
 """Staff events remembered, so that a repeated record decides nothing twice."""
+
+
+def key(program: str) -> str:
+    """The key of a program's notices."""
+    return f"{PREFIX}{program}"
 
 
 def shard_key(program: str, traveler: str) -> str:
@@ -227,14 +232,13 @@ class Desk:
             self._work("closed", name)
 
     def _work(self, action: events.WorkAction, name: str) -> None:
-        key = f"{PREFIX}{self.program.program}"
         item = WorkItem(
-            itemId=event_id(name, _MANY, self.program.program),
-            reason=_MANY,
+            itemId=event_id(name, corrections.REASON, self.program.program),
+            reason=corrections.REASON,
             program=self.program.program,
             recordId=None,
         )
-        self.outputs.append(events.work(action, item, key, name, self.now))
+        self.outputs.append(events.work(action, item, key(self.program.program), name, self.now))
 
 
 def _person(name: str) -> str:

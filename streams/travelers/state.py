@@ -137,10 +137,22 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str
 
 
+class Corrections(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom one source has corrected of late: `people` says when, by traveler, until they are `many`.
+
+    `last` is the newest correction; once the source is quiet for long enough, its next ones are counted anew.
+    """
+
+    last: datetime
+    people: dict[str, datetime] = {}
+    many: bool = False
+
+
 class Program(msgspec.Struct, frozen=True, omit_defaults=True, tag="program"):
     """A program's notices by event id, and which shards have travelers (`shards`, a bit field).
 
-    `early` are decisions on notices not seen yet, by event id; `decided` the ids of staff events already handled.
+    `early` are decisions on notices not seen yet, by event id; `decided` the ids of staff events already handled;
+    `corrections` are counted by source.
     """
 
     program: str
@@ -148,6 +160,7 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True, tag="program"):
     early: dict[str, tuple[Decision, ...]] = {}
     decided: dict[str, bool] = {}
     shards: bytes = b""
+    corrections: dict[str, Corrections] = {}
 
 
 class Shard(msgspec.Struct, frozen=True, omit_defaults=True, tag="shard"):

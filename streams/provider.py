@@ -80,6 +80,8 @@ class Provider:
             self._answer(at + self._timeout, claim.key, doubt)
             self._deliver(claim.key, kept, "delivered", at + self._timeout + DELIVERY)
             return fresh
+        if outcome == "undelivered" and isinstance(claim.message, Mail):
+            self._mails.add(kept.provider_id)
         accepted = Dialled(claimId=claim.claimId, result="accepted", providerId=kept.provider_id)
         self._answer(at, claim.key, accepted)
         self._deliver(claim.key, kept, outcome, at + DELIVERY, code or None)

@@ -1,6 +1,7 @@
 """Who is told what, when and where: the rules of contract 1.5 and 5 and of domain 3.9, one small story each."""
 
-from tests.scene import Scene
+from streams.topics import NOTIFICATIONS
+from tests.scene import MAIL, Scene
 
 
 def test_a_reminder_that_fell_due_while_the_membership_was_suspended_is_not_sent_later() -> None:
@@ -158,3 +159,43 @@ def test_the_same_person_with_a_name_typed_otherwise_does_not_approve_twice() ->
     _notice(scene, "2027-03-01T15:00:00Z", "n1", "PAUSED", "2027-03-01T15:10:00Z")
     story = scene.staff("2027-03-01T15:11:00Z", "approve-notice", "n1", "Ann ").play(until="2027-03-02T00:00:00Z")
     assert [sent for sent in story.sent if sent["kind"] == "PROGRAM_NOTICE"] == []
+
+
+def _received() -> Scene:
+    return Scene().traveler("2027-02-01T14:00:00Z")
+
+
+def test_an_email_that_goes_again_under_its_message_id_is_one_email() -> None:
+    story = (
+        _received()
+        .provider("2027-02-01T15:00:00Z", "undelivered:4.2.2", MAIL)
+        .cbp("2027-02-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .provider("2027-02-01T16:20:00Z", "delivered", MAIL)
+        .play(until="2027-02-02T00:00:00Z")
+    )
+    [life] = [life for (_, _, channel), life in story.lives().items() if channel == "email"]
+    assert life.count("claimed") == 2
+    assert life[-1] == "delivered"
+    assert len(story.emails()) == 1
+
+
+def test_a_text_whose_time_was_over_at_the_provider_expired() -> None:
+    story = (
+        _received()
+        .provider("2027-02-01T15:00:00Z", "undelivered:30036")
+        .cbp("2027-02-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .play(until="2027-02-02T00:00:00Z")
+    )
+    assert [end for end, _ in story.fates("APP_RECEIVED", "sms")] == ["expired"]
+
+
+def test_a_message_that_waits_to_go_again_expires_when_its_time_is_over() -> None:
+    story = (
+        _received()
+        .text("2027-02-01T15:00:00Z", "START")
+        .provider("2027-02-01T15:30:00Z", "reject:20429")
+        .text("2027-02-01T16:00:00Z", "STOP")
+        .play(until="2027-02-02T00:00:00Z")
+    )
+    [end] = [one["at"] for one in story.events(NOTIFICATIONS) if one["type"].endswith(".expired")]
+    assert end == "2027-02-01T17:00:00Z"

@@ -5,13 +5,14 @@ The codes may change without notice, so an unknown one never drops a number and 
 
 from typing import Final, Literal, NamedTuple
 
-Meaning = Literal["number", "consent", "ours", "again", "bug", "final"]
+Meaning = Literal["number", "consent", "ours", "again", "bug", "final", "late"]
 
 
 class Verdict(NamedTuple):
     """number: the address is no good, for `days` or for good. consent: its owner opted out. ours: something of ours is
     wrong, the message may go later. again: not processed, the message may go later. bug: a person must look.
-    final: this message is lost on this channel, which says nothing of the address.
+    final: this message is lost on this channel, which says nothing of the address. late: its time was over before it
+    could be delivered.
     """
 
     meaning: Meaning
@@ -24,6 +25,7 @@ _OURS = Verdict("ours")
 _AGAIN = Verdict("again")
 _BUG = Verdict("bug")
 _FINAL = Verdict("final")
+_LATE = Verdict("late")
 
 REFUSED: Final = {
     "20003": _OURS,
@@ -64,6 +66,7 @@ UNDELIVERED: Final = {
     "30006": _NUMBER,
     "30017": _AGAIN,
     "30022": _AGAIN,
+    "30036": _LATE,
     "30453": _AGAIN,
     "30450": _AGAIN,
     "30500": _AGAIN,

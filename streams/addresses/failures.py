@@ -42,6 +42,6 @@ def _lost(turn: Turn, job: Job, code: str | None, verdict: Verdict) -> None:
         steps.end(turn, job, "suppressed", code=code, reason="stopped")
         blocks.block(turn, "stopped")
         return
-    steps.end(turn, job, "failed", code=code)
+    steps.end(turn, job, "expired" if verdict.meaning == "late" else "failed", code=code)
     if verdict.meaning == "number":
         blocks.block(turn, "hard-bounce", verdict.days)

@@ -41,7 +41,7 @@ def again(turn: Turn, job: Job, seconds: float | None = None) -> None:
     close(turn, job)
     first, longest = BACK_OFF
     wait = max(min(first * 2**job.failures, longest), seconds or 0.0)
-    due = turn.now + timedelta(seconds=wait)
+    due = min(turn.now + timedelta(seconds=wait), max(turn.now, job.send.notAfter))
     turn.put(replace(job, phase="waiting", due=due, failures=min(job.failures + 1, 20), body=None, alarmed=False))
 
 

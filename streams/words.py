@@ -26,7 +26,7 @@ _STOP: Final = {
         no more messages; do not text me; do not text; dont text me; remove me; take me off; leave me alone""",
     "es": """parar pare paren alto basta cancelar cancele detener detenga baja; darme de baja; dar de baja; no mas;
         no mas mensajes; no mas textos; no me escriba; no me escriban; dejen de escribir; dejar de recibir; no enviar;
-        no envien mas""",
+        no envien mas; no quiero mas; ya no quiero; no quiero recibir""",
     "zh-Hans": "停止 退订 取消 取消订阅 停 不要再发 别再发 不要发短信 不要再发短信",
     "zh-Hant": "停止 退訂 取消訂閱 停 不要再發 別再發 不要發簡訊 不要再發簡訊",
     "vi": "dừng; ngừng; ngưng; hủy; hủy bỏ; thôi; dừng lại; ngừng gửi; không gửi nữa; đừng nhắn nữa; hủy đăng ký",
@@ -82,8 +82,8 @@ _HELP: Final = {
     "ru": "помощь помогите справка",
 }
 _WRONG: Final = {
-    "en": """; wrong person; wrong number; wrong phone; not me; this is not me; this isnt me; not my number; i dont know
-        this person; i do not know this person; you have the wrong number; you have the wrong person""",
+    "en": """; wrong person; wrong number; wrong phone; not me; this is not me; this isnt me; not my number; dont know
+        this person; do not know this person; not this person; you have the wrong number; you have the wrong person""",
     "es": "equivocado; numero equivocado; persona equivocada; no soy yo; no es mi numero; se equivoco; se equivocaron",
     "zh-Hans": "打错了 发错了 错号 不是我 号码错误 发错人了",
     "zh-Hant": "打錯了 發錯了 錯號 不是我 號碼錯誤 發錯人了",
@@ -93,7 +93,7 @@ _WRONG: Final = {
     "ar": "; رقم خطأ; الرقم خطأ; شخص خطأ; لست انا; لست أنا; رقم خاطئ",
     "ht": "; move nimewo; move moun; se pa mwen; nimewo a pa bon",
     "fr": "; mauvais numero; mauvaise personne; ce n est pas moi; erreur de numero; faux numero",
-    "pt-BR": "; numero errado; pessoa errada; nao sou eu; engano",
+    "pt-BR": "; numero errado; pessoa errada; nao sou eu; engano; nao conheco essa pessoa",
     "ru": "ошиблись; не тот номер; не тот человек; это не я; неправильный номер; вы ошиблись",
 }
 
@@ -112,7 +112,17 @@ _LETTER: Final = 12
 _STRONG: Final = frozenset(
     {"stop", "unsubscribe", "optout", "revoke", "parar", "pare", "basta", "arretez", "стоп", "отписаться", "dung"}
 )
-_NEGATED: Final = frozenset({"dont", "not", "never", "no", "non"})
+_NOT: Final = frozenset({"dont", "not", "never", "non"})
+"""Right before a word they turn it round: "please do not stop texting me"."""
+
+_TURNED_BY_NO: Final = frozenset({"parar", "pare"})
+"""What a Spanish "no" turns round. In English "no, stop" is a STOP, and so is "no, basta"."""
+
+
+_PLACES: Final = frozenset({"bus", "train", "tram", "subway", "metro", "next", "first", "last", "final", "pit"})
+_VISITS: Final = frozenset({"by", "over", "sign"})
+"""What makes of `stop` a place (the bus stop), or a visit (to stop by), where it stands before or behind it."""
+
 _POLITE: Final = frozenset(
     {
         "please",
@@ -179,14 +189,23 @@ def hear(text: str) -> Heard | None:
     for phrase, heard in _INSIDE.items():
         if _contains(words, said, phrase):
             return heard
-    strong = next((word for word in words if word in _STRONG), None)
-    if strong is not None and len(words) <= _ORDER and not _NEGATED.intersection(words):
-        return _WHOLE[strong]
-    return None
+    if len(words) > _ORDER:
+        return None
+    return next((_WHOLE[word] for at, word in enumerate(words) if word in _STRONG and _meant(words, at)), None)
 
 
 def _contains(words: list[str], said: str, phrase: tuple[str, ...]) -> bool:
     if len(phrase) == 1:  # a script without spaces
         return len(said) <= _LETTER and phrase[0] in said
     size = len(phrase)
-    return any(tuple(words[at : at + size]) == phrase for at in range(len(words) - size + 1))
+    places = (at for at in range(len(words) - size + 1) if tuple(words[at : at + size]) == phrase)
+    return any(_meant(words, at) for at in places)
+
+
+def _meant(words: list[str], at: int) -> bool:
+    """Whether the word at that place says what it says alone."""
+    before, word = words[at - 1] if at else "", words[at]
+    if before in _NOT or (before == "no" and word in _TURNED_BY_NO):
+        return False
+    after = words[at + 1] if at + 1 < len(words) else ""
+    return word != "stop" or (before not in _PLACES and after not in _VISITS)

@@ -210,10 +210,11 @@ class ToldWrong(_Message, tag="told-wrong", frozen=True, kw_only=True):
 
 
 class Death(msgspec.Struct, frozen=True):
-    """The event that says that the person has died, and when that was."""
+    """The event that says that the person has died, and when that was; `record` is the one that it named, if any."""
 
     eventId: str
     at: datetime
+    record: str | None = None
 
 
 class Joined(_Message, tag="joined", frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ class Scene:
             "source": data.pop("source", _SOURCE[topic]),
             "type": _PREFIX[topic] + name,
             "time": time,
-            "subject": data.get("portalSubject" if topic == PROFILE else "recordId", data.get("recordId")),
+            "subject": (data.get("portalSubject") if topic == PROFILE else None) or data.get("recordId"),
             "data": data,
         }
         return self._line(at, topic=topic, event=event)

@@ -63,3 +63,20 @@ def test_a_birth_date_that_was_voided_keeps_nobody_out() -> None:
     scene.profile(DAY(5), "linked", recordId="GE-1", program="GLOBAL_ENTRY")
     story = scene.play(END)
     assert (owners(story), story.dead()) == ([owner_of("dana")], [])
+
+
+def test_the_death_of_a_former_traveler_does_not_close_the_membership_of_the_next() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", validTo="2032-04-18", portalSubject="dana")
+    scene.profile(DAY(2), "deceased")
+    scene.profile(DAY(3), "unlinked", recordId="GE-1", program="GLOBAL_ENTRY")
+    scene.profile(DAY(4), "linked", recordId="GE-1", program="GLOBAL_ENTRY", portalSubject="kim")
+    states = [card["membership"]["state"] for view in scene.play(END).views for card in view["cards"]]
+    assert states == ["ACTIVE"]
+
+
+def test_a_death_told_of_the_record_itself_goes_along_with_it() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", validTo="2032-04-18")
+    scene.profile(DAY(2), "deceased", portalSubject=None, recordId="GE-1", program="GLOBAL_ENTRY")
+    scene.profile(DAY(3), "linked", recordId="GE-1", program="GLOBAL_ENTRY")
+    states = [card["membership"]["state"] for view in scene.play(END).views for card in view["cards"]]
+    assert states == ["CLOSED"]

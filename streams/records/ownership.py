@@ -12,7 +12,6 @@ from streams.records.persons import disputed
 from streams.records.telling import withdraw
 from streams.records.turn import Turn
 
-
 OTHER_PERSON: Final = "the birth date differs from that of the record's other portal subject"
 
 

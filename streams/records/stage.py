@@ -243,7 +243,12 @@ class Records:
 
     @staticmethod
     def _die(turn: Turn, death: Death | None) -> None:
-        if death is None or turn.state.deceased is not None:
+        """The death of the record's traveler; that of a former one does not count, unless told of this record."""
+        known = turn.state.deceased
+        if known is not None and (known.data.recordId is not None or (death and death.eventId == known.id)):
+            return
+        if death is None:
+            turn.state.deceased = None
             return
         turn.state.deceased = Entry(
             id=death.eventId,
@@ -253,7 +258,7 @@ class Records:
             receivedAt=turn.now,
             digest="",
             material="",
-            data=SourceData(),
+            data=SourceData(recordId=turn.reference if death.record == turn.key else None),
         )
 
     def _merge(self, turn: Turn, target: str) -> None:

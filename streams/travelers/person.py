@@ -12,7 +12,7 @@ from schemas.source import Link, ProfileUpdated
 from schemas.vocabulary import STAFF_SOURCE
 from streams import events
 from streams.grammar import DeadLetter
-from streams.reading import Data, read
+from streams.reading import Data, read, record_key
 from streams.travelers import contact, messages, notices
 from streams.travelers.people import is_child, of_age, zones
 from streams.travelers.profile import amend, merge
@@ -23,7 +23,7 @@ from streams.travelers.view import next_look, view
 
 def arrived(turn: Turn, message: Arrived) -> None:
     """A profile event: merged in, whatever the order; the same id with another body is a dead letter."""
-    event, data, _, name = read(message.origin)
+    event, data, program, name = read(message.origin)
     cause = f"{event.source}/{event.id}"
     digest = hashlib.sha256(event.type.encode() + canonical(event.data)).hexdigest()[:16]
     known = turn.traveler.events.get(cause)
@@ -44,7 +44,9 @@ def arrived(turn: Turn, message: Arrived) -> None:
         if not message.backfill:
             contact.changed(turn, before, event.id, event.time)
     elif name == "deceased":
-        turn.traveler = replace(turn.traveler, deceased=turn.traveler.deceased or Death(event.id, event.time))
+        named = getattr(data, "recordId", None)
+        record = None if named is None else record_key(program or "", named)
+        turn.traveler = replace(turn.traveler, deceased=turn.traveler.deceased or Death(event.id, event.time, record))
         _end_all(turn, "deceased")
     elif name == "erased":
         turn.traveler = replace(turn.traveler, profile=Profile(), erased=True)

@@ -1,15 +1,10 @@
 """The product's own workers under kills, on real Kafka with a real sandbox: judged by the fold of every inbox."""
 
-import base64
 import json
 import os
 import random
-import shutil
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,78 +16,21 @@ import pytest
 from schemas.cloudevents import rfc3339
 from services import templates
 from services.broker import Cluster
-from services.runtime.process import STAGES
-from services.sandbox import ledger
 from services.sealing import Keys
-from services.settings import Settings
 from streams import topics
 from streams.catalogue import Catalogue
 from streams.identity import Identity
 from streams.pipeline import build
 from tests.kafka.pipeline_oracle import PipelineOracle
-from tests.kafka.rig import read, run, wait_for
+from tests.kafka.rig import wait_for
+from tests.kafka.system import System
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 _FULL: Final = bool(os.environ.get("TTN_TEST_FULL"))
-_TTN: Final = str(Path(sys.executable).with_name("ttn"))
 _STAGE: Final = ("after-commit", "after-offsets", "after-send", "after-store", "after-handle", "after-fence")
 _DIAL: Final = ("after-last-byte", "before-dial", "after-response", "before-result", "after-result", "after-connect")
 _AREAS: Final = (312, 212, 415, 206, 305, 617, 702, 808)
-
-
-class System:
-    """The commands of the product on one broker."""
-
-    def __init__(self, kafka: str, folder: Path) -> None:
-        key = base64.b64encode(bytes(range(32))).decode()
-        secret = folder / "secret.json"
-        secret.write_text(json.dumps({"hmac": key, "encryption": [{"id": "test", "key": key}]}))
-        self.folder = folder
-        self.environ = {
-            **os.environ,
-            "TTN_KAFKA": kafka,
-            "TTN_PARTITIONS": "4",
-            "TTN_DATA_DIR": str(folder),
-            "TTN_SECRET_FILE": str(secret),
-            "TTN_HOLDS": "off",
-            "TTN_SEND_TIMEOUT": "2",
-            "TTN_DOUBT_HOLD": "1",
-            "TTN_SENDER_RATE": "10000",
-        }
-        self.settings = Settings.load(self.environ)
-
-    def run(self, *arguments: str) -> None:
-        subprocess.run([_TTN, *arguments], env=self.environ, check=True, stdout=subprocess.DEVNULL)
-
-    def start(self, *arguments: str, failpoint: str = "") -> subprocess.Popen[bytes]:
-        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
-            environ = {**self.environ, "TTN_FAILPOINT": failpoint}
-            return subprocess.Popen([_TTN, *arguments], env=environ, stdout=log, stderr=log)
-
-    def restarts(self) -> int:
-        log = self.folder / "worker.log"
-        return log.read_text().count("stage ended, starting it again") if log.exists() else 0
-
-    def wipe(self) -> None:
-        shutil.rmtree(self.folder / "workers" / "1" / "stores", ignore_errors=True)
-
-    def idle(self) -> bool:
-        """Whether every stage runs, has nothing left and nothing due in the next seconds."""
-        soon = datetime.now(UTC) + timedelta(seconds=15)
-        for stage in STAGES:
-            try:
-                address = (self.folder / "workers" / "1" / f"{stage}.metrics").read_text()
-                with urllib.request.urlopen(f"http://{address}/healthz", timeout=5) as answer:
-                    said = json.load(answer)
-            except OSError:
-                return False
-            due = said["nextDue"]
-            if said["lag"] != 0 or said["busy"] or said.get("openClaims"):
-                return False
-            if due is not None and datetime.fromisoformat(due) < soon:
-                return False
-        return True
 
 
 @pytest.fixture
@@ -179,23 +117,8 @@ def test_kills_of_every_stage_and_of_the_dialer_change_nothing(system: System) -
     assert not faults, faults
     assert kills >= len(rounds)
     assert oracle.events["intake"] >= len(rounds) * size * 4
-    texts = Counter((entry.to, entry.body) for entry in _ledger(system) if entry.channel == "sms")
+    texts = Counter((entry.to, entry.body) for entry in system.ledger() if entry.channel == "sms")
     # Whose profile is read after their news is told nothing, and rightly so: the product's own word is what must agree.
-    taken = _taken(system)
+    taken = set(system.taken())
     assert sum(texts.values()) == len(taken) >= len(rounds) * size // 2
     assert max(texts.values()) == 1
-
-
-def _taken(system: System) -> set[str]:
-    """The texts that the product says a provider took."""
-    found = set()
-    for rows in run(read(system.settings.kafka or "", topics.NOTIFICATIONS)).values():
-        for _, _, value, headers in rows:
-            data = json.loads(value or b"")
-            if dict(headers)["ce_type"].endswith(b".accepted") and data["channel"] == "sms":
-                found.add(data["notificationId"])
-    return found
-
-
-def _ledger(system: System) -> list[Any]:
-    return list(ledger.read(system.folder / ledger.LEDGER_FILE))

@@ -1,0 +1,103 @@
+"""The product's own commands on one broker and one data dir, as a test starts, kills and looks at them."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from services.runtime.process import STAGES
+from services.sandbox import ledger
+from services.settings import Settings
+from streams import topics
+from tests.kafka.rig import read, run
+
+_TTN: Final = str(Path(sys.executable).with_name("ttn"))
+_PARTITIONS: Final = 4
+
+
+class System:
+    """The commands of the product. Settings are those of a test: no holds, short deadlines, a fast provider."""
+
+    def __init__(self, kafka: str, folder: Path) -> None:
+        key = base64.b64encode(bytes(range(32))).decode()
+        secret = folder / "secret.json"
+        secret.write_text(json.dumps({"hmac": key, "encryption": [{"id": "test", "key": key}]}))
+        self.folder = folder
+        self.environ = {
+            **os.environ,
+            "TTN_KAFKA": kafka,
+            "TTN_PARTITIONS": str(_PARTITIONS),
+            "TTN_DATA_DIR": str(folder),
+            "TTN_SECRET_FILE": str(secret),
+            "TTN_HOLDS": "off",
+            "TTN_SEND_TIMEOUT": "2",
+            "TTN_DOUBT_HOLD": "1",
+            "TTN_SENDER_RATE": "10000",
+        }
+        self.settings = Settings.load(self.environ)
+
+    def run(self, *arguments: str) -> None:
+        """Run a command to its end."""
+        subprocess.run([_TTN, *arguments], env=self.environ, check=True, stdout=subprocess.DEVNULL)
+
+    def start(self, *arguments: str, failpoint: str = "") -> "subprocess.Popen[bytes]":
+        """Start a command; its output goes to a file of its name."""
+        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
+            environ = {**self.environ, "TTN_FAILPOINT": failpoint}
+            return subprocess.Popen([_TTN, *arguments], env=environ, stdout=log, stderr=log)
+
+    def restarts(self) -> int:
+        """How often a supervisor has started a stage again."""
+        log = self.folder / "worker.log"
+        return log.read_text().count("stage ended, starting it again") if log.exists() else 0
+
+    def wipe(self, worker: int = 1) -> None:
+        """Take the disk of a worker away."""
+        shutil.rmtree(self.folder / "workers" / str(worker) / "stores", ignore_errors=True)
+
+    def idle(self) -> bool:
+        """Whether every stage of every worker runs, has nothing left and nothing due in the next seconds."""
+        soon = datetime.now(UTC) + timedelta(seconds=15)
+        workers = [lock.with_suffix("") for lock in (self.folder / "workers").glob("*.lock")]
+        for stage in STAGES:
+            owned = 0
+            for worker in workers:
+                said = _health(worker / f"{stage}.metrics")
+                due = said.get("nextDue")
+                if said.get("lag") != 0 or said["busy"] or said.get("openClaims"):
+                    return False
+                if due is not None and datetime.fromisoformat(due) < soon:
+                    return False
+                owned += len(said["assignment"])
+            if owned != _PARTITIONS * (len(topics.INPUTS) if stage == "intake" else 1):
+                return False
+        return True
+
+    def ledger(self) -> list[Any]:
+        """What the sandbox took, by its own word."""
+        return list(ledger.read(self.folder / ledger.LEDGER_FILE))
+
+    def taken(self) -> list[str]:
+        """The texts that the product says a provider took."""
+        found = []
+        for rows in run(read(self.settings.kafka or "", topics.NOTIFICATIONS)).values():
+            for _, _, value, headers in rows:
+                data = json.loads(value or b"")
+                if dict(headers)["ce_type"].endswith(b".accepted") and data["channel"] == "sms":
+                    found.append(data["notificationId"])
+        return found
+
+
+def _health(address: Path) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(f"http://{address.read_text()}/healthz", timeout=5) as answer:
+            said: dict[str, Any] = json.load(answer)
+            return said
+    except OSError:
+        return {}

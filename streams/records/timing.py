@@ -94,7 +94,7 @@ def _write(
         metric_id=clock.metric,
         program=turn.program,
         program_component="TSA" if turn.program == "PRECHECK" else "CBP",
-        provider=_provider(first.source),
+        provider=_provider(turn, case),
         application_kind=case.kind if case else None,
         enrollment_pseudonym=pseudonym,
         cohort_date=local_day(submitted) if submitted else None,
@@ -127,14 +127,18 @@ def _write(
     turn.out.append(events.timing(row, turn.now))
 
 
-def _provider(source: str) -> str | None:
-    return source.rpartition("/")[2] if source.startswith("tsa/precheck/") else None
+def _provider(turn: "Turn", case: Case | None) -> str | None:
+    """Who took the application; where a row is about none, who spoke of the record first."""
+    opened = case.openedBy if case is not None else None
+    if opened is None:
+        opened = min((one for one in turn.state.entries if one.of_program), key=lambda one: (one.at, one.id))
+    return opened.source.rpartition("/")[2] if opened.source.startswith("tsa/precheck/") else None
 
 
 def _minor(turn: "Turn", moment: datetime) -> bool | None:
     """Under 18 at that moment; None where no birth date is known."""
-    births = [one.birthDate for one in turn.state.entries if one.birthDate is not None]
-    return None if not births else add_months(births[-1], 18 * 12) > local_day(moment)
+    born = turn.birth_date()
+    return None if born is None else add_months(born, 18 * 12) > local_day(moment)
 
 
 def _clocks(turn: "Turn", picture: Picture) -> Iterator[Clock]:
@@ -182,7 +186,8 @@ def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) 
     if submitted is not None and case.endBefore is not None:
         end = end_of_day(case.endBefore)
         late = local_day(submitted.at) <= add_months(case.endBefore, RENEWAL_WINDOW)
-        if case.kind == "RENEWAL" or late:
+        named = case.openedBy is not None and case.openedBy.name.startswith("renewal.")
+        if case.kind == "RENEWAL" or named or late:
             yield Clock("M9", key, ("RENEWAL_SUBMITTED", submitted.at), ("VALID_TO", end), "days", "traveler", case)
 
 

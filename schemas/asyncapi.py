@@ -120,12 +120,19 @@ _CHANNELS: Final = (
         for suffix, what in (
             ("", "Everything that the stage {stage} reads. Sealed; the form is ours and changes without notice."),
             ("-changelog", "The state of the stage {stage}. Sealed; the form is ours and changes without notice."),
+            ("-keys", "The data keys of the states of the stage {stage}, sealed. Deleting one forgets what it sealed."),
         )
         for stage, key in (
             ("records", "PROGRAM:recordId."),
             ("travelers", "Traveler id, or the program of a notice."),
             ("addresses", "HMAC of the address."),
         )
+    ),
+    _Channel(
+        address="ttp.internal.transit-keys.v1",
+        what="The keys of messages between stages, sealed; deleted when everything sealed with them is read.",
+        key="A random id.",
+        sealed=True,
     ),
 )
 

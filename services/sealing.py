@@ -1,4 +1,7 @@
-"""The keys, and sealing with them: AES-256-GCM with a random nonce, the key's id in the envelope (design 4).
+"""The keys of the deployment, and sealing with them: AES-256-GCM with a random nonce, the key's id in the envelope.
+
+They seal data keys, not data: what is kept of a person has a data key of its own (services.keyring), and so have the
+messages between stages (services.transit). Both can be deleted, which the keys here cannot without losing everybody.
 
 A secret file is JSON: `{"hmac": BASE64, "encryption": [{"id": TEXT, "key": BASE64}, ...]}`, each key 32 bytes. All
 encryption keys open; the last one seals, so a new key is added at the end and an old one removed when nothing needs it.
@@ -26,6 +29,39 @@ _DEMO_FILE: Final = "demo-secret.json"
 
 class SealError(ValueError):
     """Bytes that none of our keys sealed, or that were changed since."""
+
+
+class ForgottenError(SealError):
+    """Bytes whose data key was deleted: nobody can read them any more, and nobody shall."""
+
+
+class DataKey:
+    """One data key: 32 random bytes, kept only sealed by a key of the deployment. `mark` begins all that it seals."""
+
+    def __init__(self, key: bytes, mark: bytes) -> None:
+        self._mark = mark
+        self._cipher = AESGCM(key)
+
+    @staticmethod
+    def new(keys: "Keys", about: bytes, mark: bytes) -> tuple["DataKey", bytes]:
+        """A new key for `about`, and its sealed form."""
+        key = os.urandom(_KEY)
+        return DataKey(key, mark), keys.seal(key, about)
+
+    def seal(self, clear: bytes, about: bytes) -> bytes:
+        """`clear`, encrypted: mark, nonce, ciphertext with its tag. It opens only for the same `about`."""
+        nonce = os.urandom(_NONCE)
+        return self._mark + nonce + self._cipher.encrypt(nonce, clear, self._mark + about)
+
+    def open(self, sealed: bytes, about: bytes) -> bytes:
+        """What was sealed. Raises SealError where another key sealed it, or something was changed."""
+        start, end = len(self._mark), len(self._mark) + _NONCE
+        if sealed[:start] != self._mark:
+            raise SealError("not a value that this data key sealed")
+        try:
+            return self._cipher.decrypt(sealed[start:end], sealed[end:], self._mark + about)
+        except (InvalidTag, ValueError):
+            raise SealError("a sealed value was changed or cut, or its data key was replaced") from None
 
 
 class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,21 +101,25 @@ class Keys:
         """The fixed keys of `ttn simulate`: the same bytes on any day and any machine, and no secret at all."""
         return Keys(b"ttn simulate: a key for all to see".ljust(_KEY)[:_KEY], {"simulate": bytes(range(_KEY))})
 
-    def seal(self, clear: bytes) -> bytes:
-        """`clear`, encrypted: version, key id, nonce, ciphertext with its tag."""
+    def seal(self, clear: bytes, about: bytes = b"") -> bytes:
+        """`clear`, encrypted: version, key id, nonce, ciphertext with its tag. It opens only for the same `about`."""
         nonce = os.urandom(_NONCE)
-        return self._prefix + nonce + self._writer.encrypt(nonce, clear, self._prefix)
+        return self._prefix + nonce + self._writer.encrypt(nonce, clear, self._prefix + about)
 
-    def open(self, sealed: bytes) -> bytes:
-        """What was sealed. Raises SealError for an unknown key or for bytes that were changed."""
+    def newest(self, sealed: bytes) -> bool:
+        """Whether it was sealed with the key that seals now."""
+        return sealed.startswith(self._prefix)
+
+    def open(self, sealed: bytes, about: bytes = b"") -> bytes:
+        """What was sealed. Raises SealError for an unknown key, for bytes that were changed, or for another `about`."""
         if len(sealed) < 2 or sealed[0] != _VERSION:
-            raise SealError("not a sealed value")
+            raise SealError("not a value that a key of the deployment sealed")
         end = 2 + sealed[1]
         cipher = self._ciphers.get(sealed[2:end])
         if cipher is None:
             raise SealError("sealed with a key that TTN_SECRET_FILE does not hold")
         try:
-            return cipher.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], sealed[:end])
+            return cipher.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], sealed[:end] + about)
         except (InvalidTag, ValueError):
             raise SealError("a sealed value was changed or cut") from None
 

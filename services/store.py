@@ -10,7 +10,7 @@ The write-ahead log survives the process, not the machine; what a machine loses 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 import rocksdict
@@ -42,10 +42,21 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """The new value of a key (None: gone) and the due moment that its old value named."""
+    """The new value of a key (None: gone) and the due moment that its old value named.
+
+    `key` is the data key of the value in sealed form, where that is new with it.
+    """
 
     value: bytes | None
     was_due: int | None
+    key: bytes | None = None
+
+
+class Beside(Protocol):
+    """What keeps the data keys of a store's values elsewhere (services.keyring.Keyring)."""
+
+    def keep(self, changes: Mapping[bytes, Change]) -> None:
+        """The data keys that these changes bring or take away."""
 
 
 def micros(moment: datetime) -> int:
@@ -109,6 +120,7 @@ class Store:
     """The store of one partition. Raises UnreadableStoreError where the directory cannot be used."""
 
     def __init__(self, path: Path, shared: Shared) -> None:
+        self.keyring: Beside | None = None
         self._path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -137,7 +149,12 @@ class Store:
         return cast("list[bytes | None]", self._db.get([_VALUE + key for key in keys]))
 
     def write(self, changes: Mapping[bytes, Change], position: int | None) -> None:
-        """All changes, their index entries and the changelog position (None: as it was): together or not at all."""
+        """All changes, their index entries and the changelog position (None: as it was): together or not at all.
+
+        Data keys go to the keyring first; a crash in between is made good by the restore of both.
+        """
+        if self.keyring is not None:
+            self.keyring.keep(changes)
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, change in changes.items():
             due = None if change.value is None else due_of(change.value)
@@ -171,6 +188,11 @@ class Store:
                 self._floor = min(self._floor, due)
         batch.put(_POSITION, position.to_bytes(8, "big"))
         self._apply(batch, self._unlogged)
+
+    def compact(self) -> None:
+        """Write all files anew, without what was deleted or replaced."""
+        self.settle()
+        self._db.compact_range(None, None)
 
     def settle(self) -> None:
         """Put what was restored into files: later writes are logged, and must not survive it."""

@@ -36,16 +36,27 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cleanup: Literal["delete", "compact"]
     retention: str
     limit: int
+    gone: str = ""
 
     def options(self, copies: int) -> dict[str, str]:
-        """Kafka's own settings for this topic with this many copies."""
+        """Kafka's own settings for this topic with this many copies.
+
+        What is to be gone within a time has a third of it to wait for a new segment, a third for the empty record that
+        begins it (services.transit), and a third for the cleaner. A deletion is kept for a day, for workers that are
+        away.
+        """
         days = re.fullmatch(r"([0-9]+) days", self.retention)
-        return {
+        made = {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(int(days[1]) * _DAY) if days else "-1",
             "max.message.bytes": str(self.limit),
             "min.insync.replicas": str(max(1, copies - 1)),
         }
+        if minutes := re.fullmatch(r"([0-9]+) minutes", self.gone):
+            third = str(int(minutes[1]) * 60_000 // 3)
+            made |= {"segment.ms": third, "max.compaction.lag.ms": third, "min.cleanable.dirty.ratio": "0.01"}
+            made["delete.retention.ms"] = str(_DAY)
+        return made
 
 
 class Difference(msgspec.Struct, frozen=True):

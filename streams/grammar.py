@@ -40,8 +40,15 @@ class DeadLetter(msgspec.Struct, frozen=True):
     error: str
 
 
+class Renew(msgspec.Struct, frozen=True):
+    """The state of this key gave up what it held of somebody: copies of it from before shall be unreadable.
+
+    It gets a new data key; the old one is deleted. Where the state becomes empty, that happens without being asked.
+    """
+
+
 Command = Claim | Lookup | Redact
-Output = ToStage | Publish | DeadLetter | Command
+Output = ToStage | Publish | DeadLetter | Command | Renew
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -30,5 +30,16 @@ def changelog(stage: str) -> str:
     return f"ttp.internal.{stage}-changelog.v1"
 
 
-INTERNAL: Final = tuple(inbox(s) for s in KEYED_STAGES) + tuple(changelog(s) for s in KEYED_STAGES)
+def data_keys(stage: str) -> str:
+    """The topic that holds the data keys of the states of a keyed stage, each sealed by a key of the deployment."""
+    return f"ttp.internal.{stage}-keys.v1"
+
+
+TRANSIT_KEYS: Final = "ttp.internal.transit-keys.v1"
+"""The keys that messages between stages are sealed with, each sealed by a key of the deployment."""
+
+INTERNAL: Final = (
+    *(made(stage) for made in (inbox, changelog, data_keys) for stage in KEYED_STAGES),
+    TRANSIT_KEYS,
+)
 EVERY: Final = INPUTS + OUTPUTS + INTERNAL

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.internal import Arrived, Joined, Message, TravelerChanged
 from services import wire
+from services.keyring import Keyrings
 from services.runtime.job import Limits
 from services.runtime.keyed import Keyed
 from services.sealing import Keys
@@ -39,7 +40,9 @@ def test_a_record_that_was_forgotten_is_a_tombstone_in_the_changelog_and_gone_fr
     identity = Identity(keys.hmac)
     traveler = identity.traveler_of_record(KEY)
     job = Keyed(Records(identity, Policy()), keys, 1, Limits())
-    store = Store(tmp_path / "store", Shared(Memory()))
+    shared = Shared(Memory())
+    store = Store(tmp_path / "store", shared)
+    store.keyring = Keyrings(keys, "records", tmp_path / "keys", shared).ring(0)
     submitted = Arrived(origin=origin(GLOBAL_ENTRY, "application.submitted", START, "e1"), at=NOW)
     joined = Joined(travelerId=traveler, eventId="e1", accepted=True)
     first = job.slice([received(keys, 0, submitted), received(keys, 1, joined)], store)

@@ -31,7 +31,8 @@ def test_limits_and_cleanup_are_those_of_the_contract() -> None:
     assert by_name[names.DEAD_LETTER].limit == 2 << 20
     assert by_name[names.DEAD_LETTER].retention == "30 days"
     compact = {t.name for t in topics.declared() if t.cleanup == "compact"}
-    assert compact == {names.STATUS, names.SUPPRESSIONS, names.WORK} | {names.changelog(s) for s in names.KEYED_STAGES}
+    states = {topic(stage) for stage in names.KEYED_STAGES for topic in (names.changelog, names.data_keys)}
+    assert compact == {names.STATUS, names.SUPPRESSIONS, names.WORK, names.TRANSIT_KEYS} | states
 
 
 @pytest.mark.parametrize("topic", topics.declared(), ids=lambda topic: topic.name)
@@ -70,8 +71,8 @@ def test_the_command_says_what_it_found_and_refuses_in_one_sentence(
     monkeypatch.setenv("TTN_PARTITIONS", "2")
     run = CliRunner().invoke
     assert f"{names.STATUS}: is missing" in run(topics.command, ["plan"]).output
-    assert run(topics.command, ["apply"]).output == "All 17 topics are there.\n"
-    assert run(topics.command, ["plan"]).output == "17 topics declared, 0 differences.\n"
+    assert run(topics.command, ["apply"]).output == "All 21 topics are there.\n"
+    assert run(topics.command, ["plan"]).output == "21 topics declared, 0 differences.\n"
     monkeypatch.setenv("TTN_PARTITIONS", "5")
     refused = run(topics.command, ["apply"])
     assert isinstance(refused.exception, SettingsError)

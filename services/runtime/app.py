@@ -11,6 +11,7 @@ from mode import CrashingSupervisor
 from yarl import URL
 
 from services.failpoints import Failpoints
+from services.keyring import Keyrings
 from services.runtime.ending import end, must_run
 from services.runtime.job import Job
 from services.runtime.meters import Meters
@@ -60,6 +61,7 @@ class StageApp:
         session: float = SESSION,
         group: str | None = None,
         standby: int = 0,
+        keyrings: Keyrings | None = None,
     ) -> None:
         self._job = job
         self._following: asyncio.Task[None] | None = None
@@ -109,6 +111,7 @@ class StageApp:
             hand_over=hand_over,
             session=session,
             standby=standby,
+            keyrings=keyrings,
         )
         self._agent()
 

@@ -26,6 +26,7 @@ class Slice(msgspec.Struct):
     """The work of one transaction. `taken` records are done, and everything before offset `upto`.
 
     A tick with more due keys than fit is not `taken`: its offset is committed again with each part of its work.
+    `forgotten` records were sealed with a key that is gone: they were read before, and are passed over.
     """
 
     taken: int
@@ -36,6 +37,7 @@ class Slice(msgspec.Struct):
     events: int = 0
     wakes: int = 0
     poison: int = 0
+    forgotten: int = 0
     letters: dict[str, int] = msgspec.field(default_factory=dict)
 
 

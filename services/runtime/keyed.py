@@ -9,14 +9,15 @@ import msgspec
 
 from schemas.internal import Arrived
 from services import wire
+from services.keyring import Keyring, Sealing
 from services.runtime.ending import RefusedError, describe
 from services.runtime.job import HANDLER_BUG, Limits, Slice
 from services.runtime.poison import Poison
-from services.sealing import SealError
+from services.sealing import ForgottenError, SealError
 from services.store import Change, Store, StoreError, blob_of, due_of, micros, pack
 from services.wire import Received, Seal
 from streams import topics
-from streams.grammar import Command, DeadLetter, Emission, Publish, Stage, ToStage, advance, step
+from streams.grammar import Command, DeadLetter, Emission, Publish, Renew, Stage, ToStage, advance, step
 
 LARGEST_STATE: Final = (2 << 20) - (64 << 10)
 """Bytes of one key's state: what a changelog record takes, less room for the seal, the key and the framing."""
@@ -25,7 +26,10 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Keyed:
-    """The job of a keyed stage. One for all partitions of a process: it holds no state of its own between slices."""
+    """The job of a keyed stage. One for all partitions of a process: it holds no state of its own between slices.
+
+    `seal` is for messages; states are sealed with the data keys of their partition's keyring.
+    """
 
     def __init__(self, stage: Stage[Any], seal: Seal, partitions: int, limits: Limits) -> None:
         self.name = stage.name
@@ -40,9 +44,9 @@ class Keyed:
         self._poison = Poison(stage.name)
 
     def slice(self, records: Sequence[Received], store: Store | None) -> Slice:
-        if store is None:
-            raise RefusedError(f"Stage {self.name} needs a store.")
-        work = _Work(self, store)
+        if store is None or not isinstance(store.keyring, Keyring):
+            raise RefusedError(f"Stage {self.name} needs a store and a keyring.")
+        work = _Work(self, store, Sealing(store.keyring, self.name, self._partitions))
         return work.run(records)
 
     def message(self, record: Received) -> Any:
@@ -51,24 +55,26 @@ class Keyed:
             raise wire.WireError("no value")
         return self._message.decode(self._seal.open(record.value))
 
-    def state(self, value: bytes) -> Any:
-        """The clear state of a store value."""
-        return self._state.decode(self._seal.open(blob_of(value)))
+    def state(self, clear: bytes) -> Any:
+        """A state from its clear bytes."""
+        return self._state.decode(clear)
 
 
 class _Work:
     """The states, outputs and commands of one slice while it grows."""
 
-    def __init__(self, job: Keyed, store: Store) -> None:
+    def __init__(self, job: Keyed, store: Store, sealing: Sealing) -> None:
         self._job = job
         self._stage = job._stage
         self._store = store
+        self._sealing = sealing
         self._limits = job._limits
         self._states: dict[bytes, Any] = {}
         self._was_due: dict[bytes, int | None] = {}
         self._held: dict[bytes, bytes | None] = {}
         self._touched: set[bytes] = set()
         self._parked: set[bytes] = set()
+        self._renewed: set[bytes] = set()
         self._sizes: dict[bytes, int] = {}
         self._size = 0
         self.slice = Slice(taken=0, upto=0, outgoing=[], changes={}, commands=[])
@@ -95,6 +101,7 @@ class _Work:
     def _prefetch(self, records: Sequence[Received]) -> None:
         keys = list({record.key: None for record in records if record.key is not None})
         self._held.update(zip(keys, self._store.get_many(keys), strict=True))
+        self._sealing.prefetch(keys)
 
     def _load(self, key: bytes) -> Any:
         state = self._states.get(key)
@@ -103,17 +110,23 @@ class _Work:
         value = self._held.pop(key) if key in self._held else self._store.get(key)
         self._was_due[key] = None if value is None else due_of(value)
         self._sizes[key] = 0 if value is None else len(value)
-        return self._stage.empty(key.decode()) if value is None else self._job.state(value)
+        if value is None:
+            return self._stage.empty(key.decode())
+        return self._job.state(self._sealing.open(key, blob_of(value)))
 
     def _event(self, record: Received) -> None:
         message = None
         try:
-            message = self._job.message(record)
+            try:
+                message = self._job.message(record)
+            except ForgottenError:
+                self.slice.forgotten += 1
+                return
             if record.key is None:
                 raise wire.WireError("no key")
             state = self._load(record.key)
             state, emissions = step(self._stage, state, message, wire.now_of(record))
-            outgoing, commands = self._write(emissions)
+            outgoing, commands = self._write(record.key, emissions)
         except (StoreError, RefusedError, MemoryError):
             raise
         except SealError as error:
@@ -146,7 +159,7 @@ class _Work:
     def _locked(self, error: SealError) -> RefusedError:
         return RefusedError(
             f"Stage {self._job.name} cannot open what was sealed before ({error}): TTN_SECRET_FILE must hold the key "
-            "that sealed it."
+            f"that sealed it, and {topics.data_keys(self._job.name)} the data key."
         )
 
     def _letter(self, letter: DeadLetter, outgoing: list[wire.Outgoing]) -> None:
@@ -170,7 +183,7 @@ class _Work:
     def _wake(self, key: bytes, until: datetime) -> None:
         try:
             state, emissions = advance(self._stage, self._load(key), until)
-            outgoing, commands = self._write(emissions)
+            outgoing, commands = self._write(key, emissions)
         except (StoreError, RefusedError, MemoryError):
             raise
         except SealError as error:
@@ -190,7 +203,7 @@ class _Work:
         self._touched.add(key)
         self._parked.add(key)
 
-    def _write(self, emissions: Iterable[Emission]) -> tuple[list[wire.Outgoing], list[Command]]:
+    def _write(self, key: bytes, emissions: Iterable[Emission]) -> tuple[list[wire.Outgoing], list[Command]]:
         outgoing: list[wire.Outgoing] = []
         commands: list[Command] = []
         seal, partitions = self._job._seal, self._job._partitions
@@ -202,6 +215,8 @@ class _Work:
                 outgoing.append(wire.publish(partitions, output))
             elif isinstance(output, DeadLetter):
                 self._letter(output, outgoing)
+            elif isinstance(output, Renew):
+                self._renewed.add(key)
             else:
                 commands.append(output)
         return outgoing, commands
@@ -215,12 +230,16 @@ class _Work:
         self.slice.commands += commands
 
     def _close(self) -> None:
-        """Seal the states that the slice leaves behind; a state with nothing in it any more is a tombstone."""
+        """Seal the states that the slice leaves behind; one with nothing in it any more goes, and its data key too."""
+        changes, outgoing = self.slice.changes, self.slice.outgoing
         for key in sorted(self._touched):
             state = self._states[key]
             if state == self._stage.empty(key.decode()):
-                self.slice.changes[key] = Change(None, self._was_due[key])
+                changes[key] = Change(None, self._was_due[key])
+                outgoing.append(self._sealing.record(key, None))
                 continue
             due = None if key in self._parked else self._stage.due(state)
-            value = pack(due, self._job._seal.seal(_encode(state)))
-            self.slice.changes[key] = Change(value, self._was_due[key])
+            sealed, new = self._sealing.seal(key, _encode(state), renew=key in self._renewed)
+            changes[key] = Change(pack(due, sealed), self._was_due[key], new)
+            if new is not None:
+                outgoing.append(self._sealing.record(key, new))

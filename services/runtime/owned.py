@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from services import logs
 from services.failpoints import Failpoints
+from services.keyring import Keyrings
 from services.runtime.job import Job
 from services.runtime.meters import Meters
 from services.runtime.partition import HandOver, Partition
@@ -45,6 +46,7 @@ class Owned:
         hand_over: HandOver,
         session: float,
         standby: int,
+        keyrings: Keyrings | None = None,
     ) -> None:
         self.assignment = 0
         self.ready = False
@@ -55,6 +57,7 @@ class Owned:
         self._client = client
         self._new_producer = new_producer
         self._meters = meters
+        self._keyrings = keyrings
         self._failpoints = failpoints
         self._hand_over = hand_over
         self._session: Final = session
@@ -163,6 +166,9 @@ class Owned:
                     self._stores[place] = self._open(place.partition)
                 partition.store = self._stores[place]
                 feeds[TopicPartition(topic, place.partition)] = partition.store
+                if self._keyrings is not None:
+                    partition.store.keyring = ring = self._keyrings.ring(place.partition)
+                    feeds[TopicPartition(self._keyrings.topic, place.partition)] = ring.store
             self._failpoints.reach("in-restore")
             await restore(feeds, self._client, self._told)
             self._failpoints.reach("after-restore")
@@ -187,6 +193,8 @@ class Owned:
         """Close all stores: the process ends in order."""
         while self._stores:
             self._stores.popitem()[1].close()
+        if self._keyrings is not None:
+            self._keyrings.close()
         if self.standby is not None:
             self.standby.release()
 
@@ -213,11 +221,14 @@ class Owned:
         return Store(self._folder / str(partition), self._shared)
 
     def _hand_stores(self, places: Sequence[TopicPartition]) -> None:
-        """Let go of the stores of all but these, and get those of these that stood by."""
+        """Let go of the stores of all but these, and get those of these that stood by; keys are only of these."""
+        if self._keyrings is not None:
+            self._keyrings.hold([place.partition for place in places])
         if self.standby is not None:
             self.standby.pause()
         for place in self._stores.keys() - set(places):
             store = self._stores.pop(place)
+            store.keyring = None
             if self.standby is None:
                 store.close()
             else:

@@ -15,6 +15,7 @@ from services.broker import bootstrap
 from services.clock import Clock, clock
 from services.dialer import Dialer, Lease
 from services.failpoints import Failpoints
+from services.keyring import Keyrings
 from services.runtime.app import SESSION, StageApp
 from services.runtime.arrivals import Arrivals
 from services.runtime.ending import RefusedError, end, must_run, unexpected
@@ -27,6 +28,8 @@ from services.runtime.watch import Watch
 from services.sealing import Keys
 from services.settings import Settings, SettingsError
 from services.store import Memory, Shared
+from services.transit import Transit
+from streams import topics
 from streams.catalogue import Catalogue
 from streams.grammar import Command
 from streams.identity import Identity
@@ -50,6 +53,9 @@ class StageProcess:
         self._settings = settings
         self._clock: Clock = clock(settings)
         self._keys = Keys.load(settings)
+        shared = Shared(Memory())
+        self._keyrings = None if stage == "intake" else Keyrings(self._keys, stage, place / "keys" / stage, shared)
+        self._transit = _transit(self._keys, settings, stage)
         self._meters = Meters(stage)
         self._failpoints = _failpoints()
         self._place = place
@@ -59,7 +65,8 @@ class StageProcess:
             bootstrap=bootstrap(settings),
             security=settings.security,
             folder=place / "stores" / stage,
-            shared=Shared(Memory()),
+            shared=shared,
+            keyrings=self._keyrings,
             meters=self._meters,
             hand_over=self._hand_over,
             failpoints=self._failpoints,
@@ -74,6 +81,7 @@ class StageProcess:
         """Work until `stopped`, then end in order."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(unexpected)
+        await asyncio.to_thread(self._transit.start)
         if self._dialer is not None:
             await self._dialer.start()
         watch = Watch(self._stage, self._app, self._meters, self._more_health)
@@ -84,6 +92,8 @@ class StageProcess:
         _log.info("started", stage=self._stage, host=host, port=port)
         await self._app.start()
         tasks = [loop.create_task(watch.run())]
+        if self._keyrings is not None:
+            tasks.append(loop.create_task(self._keyrings.tend()))
         if self._settings.clock != "stepped" and self._stage != "intake":
             tasks.append(loop.create_task(Ticks(self._stage, self._app.owned, self._clock, self._send).run()))
         for task in tasks:
@@ -101,6 +111,7 @@ class StageProcess:
             if self._dialer is not None:
                 await self._dialer.stop()
             await self._app.stop()
+            await asyncio.to_thread(self._transit.stop)
         _log.info("stopped", stage=self._stage)
 
     def _job(self) -> Job:
@@ -109,8 +120,8 @@ class StageProcess:
         pipeline = build(Identity(self._keys.hmac), settings.policy(), catalogue)
         if self._stage == "intake":
             stepped = settings.clock == "stepped"
-            return Arrivals(pipeline.intake, self._keys, partitions, Limits(), self._clock, stepped=stepped)
-        return Keyed(pipeline.stages[self._stage], self._keys, partitions, Limits())
+            return Arrivals(pipeline.intake, self._transit, partitions, Limits(), self._clock, stepped=stepped)
+        return Keyed(pipeline.stages[self._stage], self._transit, partitions, Limits())
 
     def _hand_over(self, commands: Sequence[Command], held: Held) -> None:
         if self._dialer is None:
@@ -124,7 +135,7 @@ class StageProcess:
 
     async def _report(self, key: str, message: AddressesMessage) -> None:
         now = self._clock.now()
-        await self._send(wire.to_stage(self._keys, self._settings.partitions, "addresses", key, message, now))
+        await self._send(wire.to_stage(self._transit, self._settings.partitions, "addresses", key, message, now))
 
     async def _send(self, record: wire.Outgoing) -> int:
         return await self._app.send(record)
@@ -161,6 +172,14 @@ def _end_with_parent() -> None:
     while os.read(0, 1024):
         pass
     os._exit(0)
+
+
+def _transit(keys: Keys, settings: Settings, stage: str) -> Transit:
+    client = {"bootstrap_servers": bootstrap(settings), **settings.security.client_options()}
+    if stage == "intake":
+        return Transit(keys, client)
+    rolls = [(topics.data_keys(stage), number) for number in range(settings.partitions)]
+    return Transit(keys, client, disposes=True, rolls=rolls)
 
 
 def _failpoints() -> Failpoints:

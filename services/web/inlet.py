@@ -12,6 +12,7 @@ from services.broker import bootstrap
 from services.clock import Clock
 from services.sealing import Keys
 from services.settings import Settings
+from services.transit import Transit
 
 _WITHIN: Final = 5.0
 
@@ -25,12 +26,13 @@ class Inlet:
 
     def __init__(self, settings: Settings, keys: Keys, clock: Clock) -> None:
         self._settings = settings
-        self._keys = keys
+        client = {"bootstrap_servers": bootstrap(settings), **settings.security.client_options()}
+        self._transit = Transit(keys, client)
         self._clock = clock
         self._producer: Any = None
 
     async def start(self) -> None:
-        """Connect. Raises SettingsError or KafkaError where there is no broker."""
+        """Connect. Raises SettingsError, KafkaError or TimeoutError where there is no broker."""
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap(self._settings),
             acks="all",
@@ -40,16 +42,19 @@ class Inlet:
             **self._settings.security.client_options(),
         )
         await self._producer.start()
+        await asyncio.to_thread(self._transit.start)
 
     async def stop(self) -> None:
         """Disconnect."""
         if self._producer is not None:
             await self._producer.stop()
+            await asyncio.to_thread(self._transit.stop)
 
     async def put(self, key: str, message: AddressesMessage) -> None:
         """Write a message for one address. Raises NotHeld."""
-        record = wire.to_stage(self._keys, self._settings.partitions, "addresses", key, message, self._clock.now())
+        now, partitions = self._clock.now(), self._settings.partitions
         try:
+            record = wire.to_stage(self._transit, partitions, "addresses", key, message, now)
             async with asyncio.timeout(_WITHIN):
                 await self._producer.send_and_wait(
                     record.topic,

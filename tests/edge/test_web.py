@@ -18,6 +18,7 @@ from services import bounces, twilio, wire
 from services.sandbox.server import SandboxServer
 from services.sealing import Keys
 from services.settings import Settings
+from services.transit import Transit
 from services.web.hooks import without_numbers
 from services.web.inlet import Inlet, NotHeld
 from services.web.server import WebServer
@@ -340,8 +341,8 @@ async def test_a_receipt_is_sealed_in_the_partition_of_its_address_before_it_is_
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     topic = topics.inbox("addresses")
-    if topic not in await admin.list_topics():
-        await admin.create_topics([NewTopic(topic, 4, 1)])
+    wanted = {topic, topics.TRANSIT_KEYS} - set(await admin.list_topics())
+    await admin.create_topics([NewTopic(name, 4, 1) for name in sorted(wanted)])
     await admin.close()
     settings = Settings.load(
         {
@@ -367,7 +368,10 @@ async def test_a_receipt_is_sealed_in_the_partition_of_its_address_before_it_is_
         assert record.partition == wire.partition_of(KEY.encode(), 4)
         assert NUMBER.encode() not in record.value
         assert wire.now_of(record).tzinfo is not None
-        message = wire.decoder(AddressesMessage).decode(KEYS.open(record.value))
+        reader = Transit(KEYS, {"bootstrap_servers": kafka})
+        await asyncio.to_thread(reader.start)
+        message = wire.decoder(AddressesMessage).decode(reader.open(record.value))
+        await asyncio.to_thread(reader.stop)
         assert message == Receipt(token=TOKEN, providerId=SID, status="delivered")
     finally:
         await server.stop()

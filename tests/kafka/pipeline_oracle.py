@@ -4,9 +4,11 @@ What a stage must have written follows from its inbox alone, and what intake mus
 Messages in an inbox that no stage wrote are the edges': results of the dialer, receipts, inbound texts.
 """
 
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -14,10 +16,10 @@ import msgspec
 from schemas.internal import Dialled, Inbound, Listed, OptedOut, Origin, Receipt
 from services import wire
 from services.sealing import Keys
-from services.store import blob_of
 from streams import topics
 from streams.grammar import DeadLetter, Emission, Publish, Stage, ToStage, advance, step
 from streams.pipeline import Pipeline
+from tests.kafka.opened import Opened
 from tests.kafka.rig import Row, committed, read, run
 
 EDGE: Final = (Dialled, Inbound, Listed, OptedOut, Receipt)
@@ -42,6 +44,9 @@ class PipelineOracle:
     def judge(self) -> list[str]:
         """What is wrong; nothing, if all is well."""
         inboxes = {name: self._read(topics.inbox(name)) for name in self._pipeline.stages}
+        names = [*(topics.data_keys(name) for name in self._pipeline.stages), topics.TRANSIT_KEYS]
+        keys = {name: [(k, v) for rows in self._read(name).values() for _, k, v, _ in rows] for name in names}
+        self._opened = Opened(self._keys, keys, Path(tempfile.mkdtemp()))
         self._intake()
         for name, stage in self._pipeline.stages.items():
             self._stage(stage, inboxes[name])
@@ -91,7 +96,7 @@ class PipelineOracle:
                         self._emit(stage.name, emitted)
                     continue
                 assert key is not None
-                message = decode(self._keys.open(value or b""))
+                message = decode(self._opened.message(value or b""))
                 state = mine.get(key)
                 state = stage.empty(key.decode()) if state is None else state
                 mine[key], emitted = step(stage, state, message, wire.moment(named[wire.NOW]))
@@ -118,7 +123,7 @@ class PipelineOracle:
         for rows in self._read(topics.changelog(stage.name)).values():
             for _, key, value, _ in rows:
                 if key is not None and value is not None:
-                    held[key] = decode(self._keys.open(blob_of(value)))
+                    held[key] = decode(self._opened.state(stage.name, key, value))
         for key in states.keys() | held.keys():
             if states.get(key) != held.get(key):
                 self._fault(f"{stage.name}: the changelog differs for {key!r}")
@@ -133,7 +138,7 @@ class PipelineOracle:
                 for _, key, value, headers in rows:
                     if wire.TICK in dict(headers):
                         continue
-                    clear = self._keys.open(value or b"")
+                    clear = self._opened.message(value or b"")
                     message = decode(clear)
                     origin = getattr(message, "origin", None)
                     if (name, key, clear) in self._passed:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections import defaultdict
@@ -23,10 +24,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from services import wire
 from services.sealing import Keys
-from services.store import Memory, Shared, Store, blob_of
+from services.store import Memory, Shared, Store
 from streams import topics
 from streams.grammar import Emission, Publish, ToStage, advance, step
 from tests.kafka.counting import Chain, Counting, Hit
+from tests.kafka.opened import Opened
 
 PARTITIONS: Final = 4
 KEYS: Final = Keys.built_in()
@@ -212,10 +214,12 @@ class Rig:
     def wipe(self, number: int = 1) -> None:
         """Take a worker's disk away."""
         shutil.rmtree(self.folder / f"stores-{number}", ignore_errors=True)
+        shutil.rmtree(self.folder / f"keys-stores-{number}", ignore_errors=True)
 
     def make_topics(self) -> None:
         """Create the stage's topics."""
-        run(make_topics(self.kafka, [topics.inbox(self.name), topics.changelog(self.name), self.out]))
+        made = [topics.inbox(self.name), topics.changelog(self.name), topics.data_keys(self.name), self.out]
+        run(make_topics(self.kafka, made))
 
     def hits(self, count: int, keys: int = 50, **more: Any) -> list[tuple[str, Hit]]:
         """New events over some keys, each with a name of its own."""
@@ -321,6 +325,9 @@ class Oracle:
     def judge(self, owners: Mapping[int, int]) -> Verdict:
         rig = self._rig
         inbox = run(read(rig.kafka, topics.inbox(rig.name)))
+        keys = run(read(rig.kafka, topics.data_keys(rig.name)))
+        rows = [(key, value) for each in keys.values() for _, key, value, _ in each]
+        self._opened = Opened(KEYS, {topics.data_keys(rig.name): rows}, Path(tempfile.mkdtemp(dir=rig.folder)))
         for partition, rows in inbox.items():
             self._fold(partition, rows)
         self._judge_outputs()
@@ -397,13 +404,13 @@ class Oracle:
         held: dict[bytes, bytes] = {}
         for rows in run(read(self._rig.kafka, topics.changelog(self._rig.name))).values():
             held.update({key: value for _, key, value, _ in rows if key is not None and value is not None})
-        self._compare("changelog", self._states, {key: _state(value) for key, value in held.items()})
+        self._compare("changelog", self._states, {key: self._state(key, value) for key, value in held.items()})
 
     def _judge_stores(self, owners: Mapping[int, int]) -> None:
         held: dict[bytes, Chain] = {}
         for partition, number in owners.items():
             store = Store(self._rig.folder / f"stores-{number}" / str(partition), Shared(Memory()))
-            held.update({key: _state(value) for key, value in store.items()})
+            held.update({key: self._state(key, value) for key, value in store.items()})
             dues = {key for _, key in store.due((1 << 63) - 1, 1 << 30)}
             wanted = {key for key, state in self._states.items() if state.due and self._home[key] == partition}
             if dues != wanted:
@@ -418,6 +425,9 @@ class Oracle:
             if rows and offsets[partition] != rows[-1][0] + 1:
                 self._fault(f"committed offset of partition {partition}: {offsets[partition]}, not {rows[-1][0] + 1}")
 
+    def _state(self, key: bytes, value: bytes) -> Chain:
+        return msgspec.msgpack.decode(self._opened.state(self._rig.name, key, value), type=Chain)
+
     def _compare(self, what: str, wanted: dict[bytes, Any], found: dict[bytes, Any]) -> None:
         for key in sorted(wanted.keys() | found.keys()):
             if wanted.get(key) != found.get(key):
@@ -427,7 +437,3 @@ class Oracle:
     def _fault(self, text: str) -> None:
         if len(self.verdict.faults) < 20:
             self.verdict.faults.append(text)
-
-
-def _state(value: bytes) -> Chain:
-    return msgspec.msgpack.decode(KEYS.open(blob_of(value)), type=Chain)

@@ -17,6 +17,7 @@ from typing import Any
 from services import logs
 from services.clock import WallClock
 from services.failpoints import Failpoints
+from services.keyring import Keyrings
 from services.runtime.app import StageApp
 from services.runtime.ending import end, must_run, unexpected
 from services.runtime.job import Limits
@@ -50,6 +51,7 @@ def work(asked: dict[str, Any]) -> None:
 async def _run(asked: dict[str, Any]) -> None:
     meters = Meters(asked["stage"])
     commands = Path(asked["commands"])
+    folder, shared = Path(asked["folder"]), Shared(Memory())
     stage = Counting(asked["stage"], asked["topic"], asked.get("onward"))
 
     def hand_over(given: Any, held: Any) -> None:
@@ -61,8 +63,9 @@ async def _run(asked: dict[str, Any]) -> None:
         Keyed(stage, Keys.built_in(), asked["partitions"], Limits(**asked.get("limits", {}))),
         bootstrap=asked["bootstrap"],
         security=KafkaSecurity(),
-        folder=Path(asked["folder"]),
-        shared=Shared(Memory()),
+        folder=folder,
+        shared=shared,
+        keyrings=Keyrings(Keys.built_in(), asked["stage"], folder.with_name(f"keys-{folder.name}"), shared),
         meters=meters,
         hand_over=hand_over,
         failpoints=Failpoints.load({"TTN_FAILPOINT": asked.get("failpoint") or ""}),

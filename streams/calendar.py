@@ -50,6 +50,13 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
+def quarter_end(moment: datetime) -> datetime:
+    """The end of a fiscal quarter, U.S. Eastern, at or after a moment; federal quarters are those of the calendar."""
+    day = local_day(moment - timedelta.resolution)
+    first = date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+    return end_of_day(add_months(first, 3) - timedelta(days=1))
+
+
 def earliest(moments: Iterable[datetime | None]) -> datetime | None:
     """The first of some moments; None where there is none."""
     return min((moment for moment in moments if moment is not None), default=None)

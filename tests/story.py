@@ -77,8 +77,9 @@ class Story:
         return [event["data"] for event in self.events(topics.TIMING) if event["data"]["metric_id"] == metric]
 
     def value(self, metric: str) -> float:
-        """The one value of a metric, the parts of waiting aside."""
-        rows = self.timing(metric)
+        """The one value of a metric that stands, the parts of waiting aside."""
+        replaced = {row["supersedes_id"] for row in self.timing(metric)}
+        rows = [row for row in self.timing(metric) if row["metric_event_id"] not in replaced]
         [row] = [row for row in rows if row["waiting_on"] is None] or rows
         return float(row["duration_value"])
 

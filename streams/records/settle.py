@@ -28,7 +28,7 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     tell(turn, picture, fresh, trigger)
     upcoming = remind(turn, picture)
     release(turn, picture)
-    timing.rows(turn, picture)
+    quarter = timing.rows(turn, picture)
     held = [one.news.releaseAt for one in state.items if one.status == "held" and not frozen(one, picture)]
     shown = picture.current.next_changes(turn.now) if picture.current else None
-    state.dueAt = earliest([*held, picture.nextClock, upcoming, state.staleAt, shown])
+    state.dueAt = earliest([*held, picture.nextClock, upcoming, state.staleAt, shown, quarter])

@@ -48,10 +48,14 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Marked(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A timing row that was written: its id and what it said, so that a restatement can name it."""
+    """A timing row that was written: its id and what it said, so that a restatement can name it.
+
+    `open`: its clock was running.
+    """
 
     id: str
     said: str
+    open: bool = False
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):

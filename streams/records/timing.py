@@ -2,10 +2,13 @@
 
 A row is written when its clock stops and written again, naming the row it replaces, when a correction or a late event
 changes it. Clocks run on the source's own times; only M5 and its parts look at ours.
+
+Open cases are counted (domain 5.1): a clock that runs at the end of a fiscal quarter is written as it stands, censored,
+and the row of its end replaces that one. So a quarter's rows are all that a Kaplan-Meier estimate of it needs.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from schemas.internal import Outcome
 from schemas.outputs import Timing
 from streams import events
-from streams.calendar import EASTERN, add_months, end_of_day, local_day, zone
+from streams.calendar import EASTERN, add_months, end_of_day, local_day, quarter_end, zone
 from streams.identity import event_id, fiscal
 from streams.records.picture import APPLICATION, MEMBERSHIP, REVIEW, Case, Picture, Step
 from streams.records.state import Item, Marked, Told
@@ -40,7 +43,7 @@ RENEWAL_WINDOW: Final = 12
 
 
 class Clock(NamedTuple):
-    """One clock that has stopped. `name` tells it from the others of the record, whatever its times."""
+    """One clock, that has stopped or is `open` and then stops for now. `name` tells it from the record's others."""
 
     metric: str
     name: str
@@ -54,6 +57,12 @@ class Clock(NamedTuple):
     mode: str | None = None
     part: str | None = None
     censored: bool = False
+    open: bool = False
+
+    @property
+    def mark(self) -> str:
+        """The name under which its row is remembered."""
+        return f"{self.metric}|{self.name}|{self.waiting_on or ''}"
 
     @property
     def duration(self) -> float:
@@ -62,10 +71,24 @@ class Clock(NamedTuple):
         return round(span / SECONDS[self.unit], DIGITS[self.unit])
 
 
-def rows(turn: "Turn", picture: Picture) -> None:
-    """Write the rows of all clocks that stopped, and restate those that a later fact changed."""
+def rows(turn: "Turn", picture: Picture) -> datetime | None:
+    """Write the rows of all clocks that stopped, and restate those that a later fact changed or set running again.
+
+    While one runs: the end of the quarter, at which it is written as it stands.
+    """
+    running, quarter = False, quarter_end(turn.now)
     for clock in _clocks(turn, picture):
-        _write(turn, clock)
+        running |= clock.open
+        if not clock.open or (clock.start[1] < turn.now and (turn.now == quarter or _had_stopped(turn, clock))):
+            _write(turn, clock)
+    if not running or turn.state.deceased is not None:
+        return None
+    return quarter if turn.now < quarter else quarter_end(turn.now + timedelta.resolution)
+
+
+def _had_stopped(turn: "Turn", clock: Clock) -> bool:
+    before = turn.state.marks.get(clock.mark)
+    return before is not None and not before.open
 
 
 def _write(
@@ -76,18 +99,18 @@ def _write(
     one_channel: bool = True,
 ) -> None:
     state = turn.state
-    mark = f"{clock.metric}|{clock.name}|{clock.waiting_on or ''}"
+    mark = clock.mark
     said = f"{clock.start[1].isoformat()}|{clock.stop[1].isoformat()}|{clock.duration}|{clock.censored}"
     before = state.marks.get(mark)
     if before is not None and before.said == said:
         return
-    stop = clock.stop[1].astimezone(zone(EASTERN))
+    last = clock.stop[1] - timedelta.resolution if clock.open else clock.stop[1]  # the end belongs to its own quarter
+    stop = last.astimezone(zone(EASTERN))
     year, quarter = fiscal(stop)
     pseudonym = turn.identity.enrollment(turn.key, f"{year}Q{quarter}")
     identifier = event_id(pseudonym, mark, said)
-    state.marks[mark] = Marked(id=identifier, said=said)
+    state.marks[mark] = Marked(id=identifier, said=said, open=clock.open)
     case = clock.case
-    first = state.entries[0]
     submitted = case.submittedAt if case else None
     row = Timing(
         metric_event_id=identifier,
@@ -116,7 +139,7 @@ def _write(
         interview_part=clock.part,
         is_minor_band=_minor(turn, submitted or clock.stop[1]),
         censored=clock.censored,
-        corrected=before is not None,
+        corrected=before is not None and not before.open,
         supersedes_id=before.id if before else None,
         data_quality=("negative-duration",) if clock.duration < 0 and clock.metric != "M9" else (),
         source_lag_s=lag,
@@ -145,7 +168,7 @@ def _clocks(turn: "Turn", picture: Picture) -> Iterator[Clock]:
     for case in picture.cases:
         steps = [step for step in picture.steps if step.axis == APPLICATION and step.case == case.key]
         yield from _application(turn, case, steps, picture)
-    yield from _reviews(picture)
+    yield from _reviews(picture, turn.now)
     yield from _lapses(picture)
 
 
@@ -155,40 +178,46 @@ def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) 
     ended = decided or first("WITHDRAWN", "CLOSED_INCOMPLETE")
     conditional = first("COND_APPROVED")
     interviewed = next((step for step in steps if step.name == "INTERVIEW_DONE" and step.after == ALL_DONE), None)
-    if submitted is not None and ended is not None:
-        start, stop = ("APP_SUBMITTED", submitted.at), (ended.name, ended.at)
-        total = Clock(
-            "M1", key, start, stop, "days", None, case, None, (submitted.after, ended.after), censored=decided is None
-        )
+    running = partial(_running, ended, turn.now)
+    if submitted is not None:
+        start, stop = ("APP_SUBMITTED", submitted.at), (ended.name, ended.at) if ended else ("OPEN", turn.now)
+        states = (submitted.after, ended.after if ended else case.state)
+        total = Clock("M1", key, start, stop, "days", None, case, None, states, censored=decided is None)
+        total = total._replace(open=ended is None)
         yield total
-        traveler = _waited(steps, submitted.at, ended.at)
+        traveler = _waited(steps, submitted.at, stop[1])
         if traveler > 0:
-            whole = (ended.at - submitted.at).total_seconds()
+            whole = (stop[1] - submitted.at).total_seconds()
             yield total._replace(waiting_on="traveler", value=traveler)
             yield total._replace(waiting_on="agency", value=whole - traveler)
-        yield Clock("M11", key, start, stop, "days", None, case, _silence(turn, steps, submitted.at, ended.at))
-    if submitted is not None and conditional is not None:
-        yield Clock(
-            "M2", key, ("APP_SUBMITTED", submitted.at), ("COND_APPROVED", conditional.at), "days", "agency", case
-        )
+        if ended is not None:
+            yield Clock("M11", key, start, stop, "days", None, case, _silence(turn, steps, submitted.at, ended.at))
+        if turn.program != "PRECHECK":
+            yield from running(Clock("M2", key, start, start, "days", "agency", case), conditional)
+    interview = interviewed.data.interview if interviewed is not None else None
+    mode, part = (interview.mode, interview.part) if interview else (None, None)
+    if conditional is not None:
+        begun = ("COND_APPROVED", conditional.at)
+        yield from running(Clock("M3", key, begun, begun, "days", "traveler", case, mode=mode, part=part), interviewed)
     if interviewed is not None:
-        interview = interviewed.data.interview
-        mode, part = (interview.mode, interview.part) if interview else (None, None)
         done = ("INTERVIEW_DONE", interviewed.at)
-        if conditional is not None:
-            begun = ("COND_APPROVED", conditional.at)
-            yield Clock("M3", key, begun, done, "days", "traveler", case, mode=mode, part=part)
-        outcome = first("APPROVED", "DENIED")
-        if outcome is not None:
-            stop = (outcome.name, outcome.at)
-            yield Clock("M4", key, done, stop, "hours", "agency", case, mode=mode, part=part)
-    yield from _answers(case, steps)
+        wait = Clock("M4", key, done, done, "hours", "agency", case, mode=mode, part=part)
+        yield from running(wait, first("APPROVED", "DENIED"))
+    yield from _answers(case, steps, running)
     if submitted is not None and case.endBefore is not None:
         end = end_of_day(case.endBefore)
         late = local_day(submitted.at) <= add_months(case.endBefore, RENEWAL_WINDOW)
         named = case.openedBy is not None and case.openedBy.name.startswith("renewal.")
         if case.kind == "RENEWAL" or named or late:
             yield Clock("M9", key, ("RENEWAL_SUBMITTED", submitted.at), ("VALID_TO", end), "days", "traveler", case)
+
+
+def _running(ended: Step | None, now: datetime, clock: Clock, stop: Step | None) -> Iterator[Clock]:
+    """A clock with its stop, or as it stands while its case is open; what a case ended without is no time at all."""
+    if stop is not None:
+        yield clock._replace(stop=(stop.name, stop.at))
+    elif ended is None:
+        yield clock._replace(stop=("OPEN", now), censored=True, open=True)
 
 
 def _first(steps: list[Step], *names: str) -> Step | None:
@@ -198,12 +227,12 @@ def _first(steps: list[Step], *names: str) -> Step | None:
 
 def _waited(steps: list[Step], start: datetime, stop: datetime) -> float:
     """Seconds between start and stop in which the traveler had to act."""
-    waited, since = 0.0, None
-    for step in steps:
+    waited, since = timedelta(), None
+    for at, after in (*((step.at, step.after) for step in steps), (stop, "")):
         if since is not None:
-            waited += (min(step.at, stop) - max(since, start)).total_seconds()
-        since = step.at if step.after in WAITING_ON_TRAVELER else None
-    return max(waited, 0.0)
+            waited += max(min(at, stop) - max(since, start), timedelta())
+        since = at if after in WAITING_ON_TRAVELER else None
+    return waited.total_seconds()
 
 
 def _silence(turn: "Turn", steps: list[Step], start: datetime, stop: datetime) -> float:
@@ -214,23 +243,31 @@ def _silence(turn: "Turn", steps: list[Step], start: datetime, stop: datetime) -
     return max(gaps, default=timedelta()).total_seconds()
 
 
-def _answers(case: Case, steps: list[Step]) -> Iterator[Clock]:
-    """M6 for each request that was answered, M7 for what the agency then took."""
+def _answers(
+    case: Case, steps: list[Step], running: Callable[[Clock, Step | None], Iterator[Clock]]
+) -> Iterator[Clock]:
+    """M6 for each request, M7 for what the agency takes after the answer."""
     asked: Step | None = None
+    count = 0
     for index, step in enumerate(steps):
         if step.name == "INFO_REQUESTED" and asked is None:
             asked = step
         elif step.name == "INFO_RECEIVED" and asked is not None:
-            name = f"{case.key}|{index}"
-            stop = ("INFO_RECEIVED", step.at)
-            yield Clock("M6", name, ("INFO_REQUESTED", asked.at), stop, "days", "traveler", case)
-            asked = None
-            if index + 1 < len(steps):
-                after = steps[index + 1]
-                yield Clock("M7", name, stop, (after.name, after.at), "days", "agency", case)
+            after = steps[index + 1] if index + 1 < len(steps) else None
+            yield from running(_request(case, count, asked), step)
+            answered = (step.name, step.at)
+            yield from running(Clock("M7", f"{case.key}|{count}", answered, answered, "days", "agency", case), after)
+            asked, count = None, count + 1
+    if asked is not None and case.state == "ACTION_NEEDED":
+        yield from running(_request(case, count, asked), None)
 
 
-def _reviews(picture: Picture) -> Iterator[Clock]:
+def _request(case: Case, count: int, asked: Step) -> Clock:
+    start = (asked.name, asked.at)
+    return Clock("M6", f"{case.key}|{count}", start, start, "days", "traveler", case)
+
+
+def _reviews(picture: Picture, now: datetime) -> Iterator[Clock]:
     """M8 and M7 for each reply to an adverse decision."""
     replied: Step | None = None
     count = 0
@@ -238,10 +275,17 @@ def _reviews(picture: Picture) -> Iterator[Clock]:
         if step.axis == REVIEW and step.name == "REPLY_RECEIVED":
             replied = step
         elif replied is not None and step.name == "REVIEW_DECIDED":
-            start, stop = ("REPLY_RECEIVED", replied.at), ("REVIEW_DECIDED", step.at)
-            yield Clock("M8", f"review|{count}", start, stop, "days", "agency", picture.current)
-            yield Clock("M7", f"review|{count}", start, stop, "days", "agency", picture.current)
+            yield from _review(picture, count, replied, step, now)
             replied, count = None, count + 1
+    if replied is not None and picture.review.state in ("RECEIVED", "UNDER_REVIEW"):
+        yield from _review(picture, count, replied, None, now)
+
+
+def _review(picture: Picture, count: int, replied: Step, decided: Step | None, now: datetime) -> Iterator[Clock]:
+    start = ("REPLY_RECEIVED", replied.at)
+    for metric in ("M8", "M7"):
+        clock = Clock(metric, f"review|{count}", start, start, "days", "agency", picture.current)
+        yield from _running(None, now, clock, decided)
 
 
 def _lapses(picture: Picture) -> Iterator[Clock]:

@@ -492,6 +492,21 @@ class Redact(msgspec.Struct, frozen=True, kw_only=True, tag="redact"):
     providerId: str
 
 
+class Withhold(msgspec.Struct, frozen=True, kw_only=True, tag="withhold"):
+    """Do not dial this claim any more if no byte of it has left: its address said STOP, or the news was recalled."""
+
+    key: str
+    claimId: str
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
+    """The provider took messages and refuses to deliver any with this code: nothing goes through for the time being."""
+
+    key: str
+    channel: Channel
+    code: str
+
+
 RecordsMessage = Arrived | Absorbed | Joined | TravelerChanged | Outcome
 TravelersMessage = (
     Arrived

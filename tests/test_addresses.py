@@ -21,6 +21,8 @@ from schemas.internal import (
     Recall,
     Receipt,
     Send,
+    Trouble,
+    Withhold,
 )
 from streams import topics
 from streams.addresses import Addresses, caps
@@ -196,6 +198,44 @@ def test_a_failed_delivery_ends_as_its_code_says(code: str, end: str, block: lis
     assert blocked(outputs) == block
 
 
+@pytest.mark.parametrize("code", ["30002", "30018", "30023", "30024", "30032", "30033", "30034", "30035"])
+def test_what_stops_everything_gives_the_provider_a_rest_and_the_text_one_more_try(code: str) -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0, notAfter=START + timedelta(days=1))))
+    for expected in (["rejected"], ["failed"]):
+        place.answer(claim)
+        outputs = place.hear(Receipt(token=claim.token, providerId=None, status="undelivered", code=code))
+        assert states(outputs) == expected
+        assert [one.code for one in outputs if isinstance(one, Trouble)] == [code]
+        assert blocked(outputs) == []
+        again = claims(place.wait(6 * 3600))
+        claim = again[0] if again else claim
+    assert len(claims(place.said)) == 2
+
+
+def test_what_was_too_late_at_the_provider_is_expired() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    place.answer(claim)
+    outputs = place.hear(Receipt(token=claim.token, providerId=None, status="undelivered", code="30036"))
+    assert states(outputs) == ["expired"]
+
+
+@pytest.mark.parametrize("status", ["400", "403", "404", "413", "415", "451"])
+def test_a_refusal_by_something_on_the_way_is_not_the_fault_of_the_message(status: str) -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    assert states(place.answer(claim, "rejected", status)) == ["rejected"]
+    assert _due(place) == 300
+
+
+def test_a_full_queue_at_the_provider_is_left_alone_for_half_an_hour() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    assert states(place.answer(claim, "rejected", "21611")) == ["rejected"]
+    assert _due(place) == 1800
+
+
 def test_a_congested_carrier_is_tried_once_more_half_an_hour_later() -> None:
     place = Place()
     [claim] = claims(place.hear(text(0)))
@@ -224,6 +264,8 @@ def test_every_code_has_an_action_and_an_unknown_one_never_blocks() -> None:
             assert refused(code, channel).meaning in get_args(Meaning)
     assert undelivered("31999", "sms").meaning == "final"
     assert refused(None, "sms").meaning == "bug"
+    assert [refused(code, "email").days for code in ("5.1.1", "550", "5.2.1")] == [None, 30, 30]
+    assert {undelivered(code, "email").meaning for code in ("5.1.7", "5.1.8")} == {"final"}, "our own address"
     assert [refused(code, "email").meaning for code in ("5.1.1", "550", "5.7.1", "554", "4.2.2", "421")] == [
         "number",
         "number",
@@ -287,6 +329,80 @@ def test_a_message_without_words_is_parked_and_the_next_one_leaves() -> None:
     place.stage = Addresses(IDENTITY, Policy(holds="off"), Speechless())
     assert states(place.hear(text(0, kind="BROKEN"))) == ["parked no-wording"]
     assert claims(place.hear(text(1)))
+
+
+def _due(place: Place) -> float:
+    due = place.stage.due(place.state)
+    assert due is not None
+    return (due - place.now).total_seconds()
+
+
+def test_an_outage_costs_each_address_a_claim_now_and_then_whatever_waits_there() -> None:
+    place = Place()
+    place.hear(text(0, kind="A", notAfter=START + timedelta(days=3)))
+    for number in range(1, 6):
+        place.hear(text(number, kind=f"K{number}", notAfter=START + timedelta(days=3)))
+    while place.now < START + timedelta(days=1):
+        [claim] = claims(place.said)[-1:]
+        place.answer(claim, "not-sent", "breaker", retryAfter=30.0)
+        place.wait(_due(place))
+    assert 50 <= len(claims(place.said)) <= 62
+
+
+def test_after_an_outage_the_newest_goes_first() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0, kind="A")))
+    place.answer(claim, "not-sent", "breaker", retryAfter=600.0)
+    for number in range(1, 4):
+        place.hear(text(number, kind=f"K{number}", plannedAt=START + timedelta(minutes=number)), after=60)
+    assert len(claims(place.said)) == 1
+    [claim] = claims(place.wait(600 - 180))
+    assert claim.notificationId == "n3"
+    assert [one.notificationId for one in claims(place.answer(claim))] == ["n2"]
+
+
+def test_what_arrives_while_an_address_rests_waits_too_and_expires_in_time() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    place.answer(claim, "not-sent", "breaker", retryAfter=600.0)
+    assert claims(place.hear(text(1, kind="B", notAfter=START + timedelta(seconds=200)))) == []
+    assert states(place.wait(199)) == []
+    assert states(place.wait(1)) == ["expired"]
+    assert [one.notificationId for one in claims(place.wait(400))] == ["n0"]
+
+
+def test_a_stop_holds_back_the_claim_that_is_out_but_not_our_answer() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    assert [one for one in place.text("STOP") if isinstance(one, Withhold)] == [
+        Withhold(key=place.state.key, claimId=claim.claimId)
+    ]
+    outputs = place.answer(claim, "not-sent", "withheld")
+    assert states(outputs) == ["rejected not-sent", "suppressed stopped", "claimed"]
+    assert [one.kind for one in claims(outputs)] == ["STOP_CONFIRM"]
+    assert not [one for one in place.text("wrong number") if isinstance(one, Withhold)]
+
+
+def test_a_recalled_claim_that_was_held_back_ends_at_once() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    recall = Recall(notificationId="n0", travelerId="t0", state="superseded", reason="newer")
+    assert place.hear(recall) == [Withhold(key=place.state.key, claimId=claim.claimId)]
+    assert states(place.answer(claim, "not-sent", "withheld")) == ["rejected not-sent", "superseded newer"]
+
+
+def test_a_message_of_a_second_round_goes_on_counting_its_claims() -> None:
+    place = Place()
+    [first] = claims(place.hear(text(0)))
+    place.wait(20)
+    place.wait(130)
+    place.hear(Listed(claimId=first.claimId, startedAt=place.now))
+    place.hear(Recall(notificationId="n0", travelerId="t0", state="superseded", reason="moved"))
+    [second] = claims(place.hear(text(0, round=1)))
+    assert (first.claimId, second.claimId) == ("n0:1", "n0:2")
+    place.answer(second)
+    late = place.hear(Receipt(token=first.token, providerId="SM1", status="delivered"))
+    assert states(late) == ["accepted duplicate-confirmed"]
 
 
 def test_a_message_that_waited_into_the_night_waits_for_the_morning() -> None:
@@ -434,6 +550,19 @@ def test_the_owner_of_an_address_that_we_never_used_gets_help_once_a_day() -> No
     assert place.text("YES") == []
     place.now += timedelta(hours=24)
     assert [one.kind for one in claims(place.text("???"))] == ["HELP"]
+
+
+def test_who_asks_for_help_again_and_again_is_answered_later_and_later() -> None:
+    place = Place()
+    answered = 0
+    for _ in range(180):
+        for claim in claims(place.text("HELP")):
+            answered += 1
+            place.answer(claim)
+        place.wait(60)
+    assert answered <= 8
+    place.wait(7200)
+    assert claims(place.text("HELP"))
 
 
 def test_the_answer_is_in_the_language_of_the_last_text() -> None:

@@ -13,7 +13,7 @@ _WINDOW: Final = 30.0
 _SHORTEST: Final = 30.0
 _LONGEST: Final = 300.0
 # Nothing will go through until a person has acted: credentials, suspended account, unregistered campaign.
-_STOPS: Final = frozenset({"20003", "30002", "30034"})
+_STOPS: Final = frozenset({"401", "403", "20003", "30002", "30034"})
 
 
 class Breaker:
@@ -47,6 +47,12 @@ class Breaker:
         """A request goes; while the circuit is open it is the trial."""
         if self._open_until is not None:
             self._trial = True
+
+    def rest(self, now: float) -> None:
+        """Nothing will go through for a while, whatever the answers to requests say: the provider said so elsewhere."""
+        self._for = _LONGEST
+        self._open_until = max(self._open_until or 0.0, now + self._for)
+        self._trial = False
 
     def unused(self) -> None:
         """The request that was to go did not leave for a reason of its own; it says nothing of the provider."""

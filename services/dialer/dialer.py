@@ -4,19 +4,21 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Redact, Text
+from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Redact, Text, Trouble, Withhold
 from services import logs
 from services.attempt import Answer, Attempt
 from services.clock import Clock
 from services.dialer import measures
-from services.dialer.dailycap import DailyCap
+from services.dialer.dailycap import DailyCap, midnight
 from services.dialer.lease import Lease, seconds_left
 from services.dialer.line import Line
 from services.dialer.providers import Providers
+from services.dialer.tally import segments_since
 from services.failpoints import Failpoints
 from services.settings import Settings
 from streams.grammar import Command
@@ -28,6 +30,7 @@ _MAILS: Final = 4
 _LOOKUPS: Final = 4
 _UNPACED: Final = 1e6
 _COME_BACK: Final = 1.0
+_DAY_REACHED: Final = "30023"
 
 _log = logs.get(__name__)
 
@@ -57,6 +60,7 @@ class Dialer:
         failpoints: Failpoints | None = None,
         connections: int = 64,
         surprise: Callable[[BaseException], None] | None = None,
+        tally: Callable[[Settings, datetime], Awaitable[int]] = segments_since,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -71,7 +75,10 @@ class Dialer:
             "sms": Line(rate, min(32, connections), connections),
             "email": Line(_UNPACED, _MAILS, _MAILS),
         }
-        self._cap = None if settings.daily_segments is None else DailyCap(settings.daily_segments)
+        self._cap = DailyCap(None if self._stepped else settings.daily_segments)
+        self._tally = tally
+        self._live: set[str] = set()
+        self._withheld: set[str] = set()
         self._changed = {channel: asyncio.Event() for channel in self._lines}
         self._asking = asyncio.Semaphore(_LOOKUPS)
         self._loops: list[asyncio.Task[None]] = []
@@ -81,6 +88,7 @@ class Dialer:
 
     async def start(self) -> None:
         """Get ready to dial. Raises SettingsError where there is no provider."""
+        await self._count_day()
         self._providers = Providers(self._settings, self._connections + _LOOKUPS)
         self._loops = [asyncio.create_task(self._run(channel)) for channel in self._lines]
         for loop in self._loops:
@@ -105,8 +113,9 @@ class Dialer:
         """This process has so many of the partitions, and so much of the sender's rate."""
         part = owned / self._settings.partitions
         self._lines["sms"].pacer.share = part
-        if self._cap is not None:
+        if part != self._cap.share:
             self._cap.share = part
+            self._spawn(self._count_day())
 
     @property
     def open(self) -> int:
@@ -125,11 +134,21 @@ class Dialer:
 
     def submit(self, command: Command, lease: Lease) -> None:
         """Take a command whose transaction has committed. Returns at once."""
-        self._count(1)
-        if not isinstance(command, Claim):
-            self._spawn(self._ask(command, lease))
-            return
-        job = _Job(command, lease)
+        match command:
+            case Withhold():
+                self._withhold(command)
+            case Trouble():
+                self._rest(command)
+            case Lookup() | Redact():
+                self._count(1)
+                self._spawn(self._ask(command, lease))
+            case Claim():
+                self._count(1)
+                self._live.add(command.claimId)
+                self._take(_Job(command, lease))
+
+    def _take(self, job: _Job) -> None:
+        command = job.claim
         if self._stopping:
             self._spawn(self._turn_back(job, "stopping", None))
             return
@@ -137,7 +156,7 @@ class Dialer:
         if reason is not None:
             self._spawn(self._turn_back(job, reason, _COME_BACK))
             return
-        if self._cap is not None and command.channel == "sms":
+        if command.channel == "sms":
             tomorrow = self._cap.wait(command.lane, job.segments, self._clock.now())
             if tomorrow is not None:
                 self._spawn(self._turn_back(job, "daily-cap", tomorrow))
@@ -171,7 +190,32 @@ class Dialer:
         """Why a claim may not be dialled at this moment; None when it may."""
         if not job.lease.held():
             return "lease-lost"
+        if job.claim.claimId in self._withheld:
+            return "withheld"
         return "too-late" if self._time_left(job) < self._margin else None
+
+    def _withhold(self, command: Withhold) -> None:
+        """A claim that waits comes back at once; one on its way is asked once more before its first byte."""
+        if command.claimId not in self._live:
+            return
+        self._withheld.add(command.claimId)
+        for line in self._lines.values():
+            for job in line.withdraw(lambda job: job.claim.claimId == command.claimId):
+                self._spawn(self._turn_back(job, "withheld", None))
+
+    def _rest(self, trouble: Trouble) -> None:
+        _log.error("the provider delivers nothing until a person has acted", channel=trouble.channel, code=trouble.code)
+        measures.TROUBLE.labels(trouble.channel, trouble.code).inc()
+        if trouble.code == _DAY_REACHED:
+            self._cap.reached(self._clock.now())
+            return
+        self._lines[trouble.channel].breaker.rest(self._now())
+        measures.BREAKER.labels(trouble.channel).set(1)
+
+    async def _count_day(self) -> None:
+        if self._settings.daily_segments is not None and not self._stepped:
+            now = self._clock.now()
+            self._cap.begin(await self._tally(self._settings, midnight(now)), now)
 
     async def _run(self, channel: str) -> None:
         line, changed = self._lines[channel], self._changed[channel]
@@ -204,7 +248,7 @@ class Dialer:
             await self._turn_back(job, reason or "breaker", _COME_BACK)
             return
         measures.REQUESTS.labels(claim.channel, answer.result).inc()
-        if self._cap is not None and claim.channel == "sms" and answer.result in ("accepted", "doubt"):
+        if claim.channel == "sms" and answer.result in ("accepted", "doubt"):
             self._cap.spend(job.segments, self._clock.now())
         self._failpoints.reach("before-result")
         await self._finish(claim, answer)
@@ -226,6 +270,8 @@ class Dialer:
         try:
             await self._say(claim, answer)
         finally:
+            self._live.discard(claim.claimId)
+            self._withheld.discard(claim.claimId)
             self._count(-1)
 
     async def _say(self, claim: Claim, answer: Answer) -> None:

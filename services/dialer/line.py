@@ -4,6 +4,7 @@ All times are seconds of one clock that never goes back.
 """
 
 import random
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from services.attempt import Answer
@@ -76,6 +77,10 @@ class Line(Generic[J]):
             self.pacer.hold(now + min(answer.retryAfter or random.uniform(0.5, 1.5), 60.0))
         if self.breaker.record(answer, now):
             self.pacer.recover(now)
+
+    def withdraw(self, wanted: Callable[[J], bool]) -> list[J]:
+        """Take out what is wanted of what waits."""
+        return self._lanes.take(wanted)
 
     def drain(self) -> list[J]:
         """Take out all that waits."""

@@ -8,6 +8,7 @@ All times are seconds of one clock that never goes back.
 """
 
 import heapq
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -137,9 +138,18 @@ class Lanes(Generic[T]):
         self._weights[lane] -= segments
         return item, segments
 
+    def take(self, wanted: Callable[[T], bool]) -> list[T]:
+        """Take out what is wanted."""
+        taken: list[T] = []
+        for lane, waiting in enumerate(self._waiting):
+            out = [entry for entry in waiting if wanted(entry[-1])]
+            if out:
+                taken += [entry[-1] for entry in out]
+                self._waiting[lane] = [entry for entry in waiting if entry not in out]
+                heapq.heapify(self._waiting[lane])
+                self._weights[lane] -= sum(entry[2] for entry in out)
+        return taken
+
     def drain(self) -> list[T]:
         """Take out all that waits."""
-        items = [item for waiting in self._waiting for *_, item in waiting]
-        self._waiting = [[] for _ in range(LANES)]
-        self._weights = [0] * LANES
-        return items
+        return self.take(lambda _: True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from schemas import internal
-from streams.addresses import doubt, evidence, inbound, queue, redaction, results
+from streams.addresses import doubt, evidence, inbound, queue, redaction, results, steps
 from streams.addresses.state import Address, Job
 from streams.addresses.turn import Setting, Turn, Wordings
 from streams.grammar import Output
@@ -98,4 +98,6 @@ def _forget(turn: Turn) -> None:
         if job.phase != "done" or job.since is None or job.since + KEPT > turn.now
     }
     if len(kept) != len(turn.address.jobs):
+        for name in sorted(turn.address.jobs.keys() - kept.keys()):
+            steps.close(turn, turn.address.jobs[name])
         turn.address = replace(turn.address, jobs=kept)

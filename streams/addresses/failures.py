@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from schemas.internal import Trouble
 from streams.addresses import blocks, errors, steps
 from streams.addresses.errors import Verdict
 from streams.addresses.state import Job
@@ -20,7 +21,7 @@ def refused(turn: Turn, job: Job, code: str | None) -> None:
     turn.say(job, "rejected", code=code)
     verdict = errors.refused(code, job.send.channel)
     if verdict.meaning in ("ours", "again"):
-        steps.again(turn, job, _OURS if verdict.meaning == "ours" else None)
+        steps.again(turn, job, max(verdict.wait, _OURS if verdict.meaning == "ours" else 0.0))
     elif verdict.meaning == "bug":
         steps.end(turn, job, "parked", code=code)
     else:
@@ -30,9 +31,12 @@ def refused(turn: Turn, job: Job, code: str | None) -> None:
 def undelivered(turn: Turn, job: Job, code: str | None) -> None:
     """The provider took the message and could not deliver it: one late retry where that is known to help."""
     verdict = errors.undelivered(code, job.send.channel)
-    if verdict.meaning == "again" and not job.retried and turn.now + LATE_RETRY < job.send.notAfter:
+    if verdict.meaning == "ours":
+        turn.emit(Trouble(key=turn.address.key, channel=job.send.channel, code=code or ""))
+    due = turn.now + max(LATE_RETRY, timedelta(seconds=verdict.wait))
+    if verdict.meaning in ("ours", "again") and not job.retried and due < job.send.notAfter:
         turn.say(job, "rejected", code=code)
-        turn.put(replace(job, phase="waiting", due=turn.now + LATE_RETRY, retried=True, body=None, rank=0))
+        turn.put(replace(job, phase="waiting", due=due, retried=True, body=None, rank=0))
         return
     _lost(turn, job, code, verdict)
 

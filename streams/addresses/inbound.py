@@ -20,6 +20,9 @@ ANSWER_WITHIN: Final = timedelta(hours=1)
 """An answer that could not leave for so long is worth nothing any more."""
 
 _HELP_AGAIN: Final = timedelta(minutes=1)
+_LONGEST_HELP: Final = timedelta(hours=1)
+"""Who asks again and again, as a machine would, is answered later and later, in the end once in this time."""
+
 _UNKNOWN_AGAIN: Final = timedelta(hours=24)
 
 
@@ -81,10 +84,13 @@ def _start(turn: Turn, word: str, spoken: str | None, answered: bool) -> None:
 
 
 def _help(turn: Turn, spoken: str | None, wait: timedelta, answered: bool) -> None:
-    last = turn.address.helpedAt
-    if answered or (last is not None and turn.now < last + wait):
+    last, helps = turn.address.helpedAt, turn.address.helps
+    if last is None or turn.now >= last + 2 * _LONGEST_HELP:
+        helps = 0
+    patience = max(wait, min(_HELP_AGAIN * 2 ** max(helps - 1, 0), _LONGEST_HELP))
+    if answered or (last is not None and turn.now < last + patience):
         return
-    turn.address = replace(turn.address, helpedAt=turn.now)
+    turn.address = replace(turn.address, helpedAt=turn.now, helps=min(helps + 1, 10))
     _reply(turn, "HELP", spoken)
 
 

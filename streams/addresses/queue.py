@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Claim, Mail, Owned, Recall, Send, Text
+from schemas.internal import Claim, Mail, Owned, Recall, Send, Text, Withhold
 from streams import hours
 from streams.addresses import blocks, caps, steps
 from streams.addresses.state import Job, Owner, Try
@@ -38,7 +38,9 @@ def send(turn: Turn, message: Send) -> None:
         owners=owners,
         invited=turn.address.invited or message.optIn,
     )
-    turn.put(Job(send=message))
+    # Claims of an earlier round keep their numbers and tokens: late evidence for one of them must find it.
+    before = known if known is not None else Job(send=message)
+    turn.put(Job(send=message, tries=before.tries, first=before.first))
     pump(turn)
 
 
@@ -63,6 +65,8 @@ def recall(turn: Turn, message: Recall) -> None:
         steps.end(turn, job, message.state, reason=message.reason)
     elif job.phase in ("dialling", "doubt"):
         turn.put(replace(job, recalled=message))
+        if job.phase == "dialling":
+            turn.emit(Withhold(key=turn.address.key, claimId=steps.claim_id(job)))
 
 
 def pump(turn: Turn) -> None:
@@ -70,6 +74,7 @@ def pump(turn: Turn) -> None:
     if (why := blocks.reason(turn)) is not None:
         for job in turn.having(lambda job: job.phase == "waiting" and not job.reply and job.recalled is None):
             steps.end(turn, job, "suppressed", reason=why)
+    _rest(turn)
     while not turn.having(lambda job: job.phase == "dialling"):
         ready = turn.having(lambda job: job.phase == "waiting" and (job.due is None or job.due <= turn.now))
         if not ready:
@@ -79,6 +84,15 @@ def pump(turn: Turn) -> None:
                 break
         else:
             return
+
+
+def _rest(turn: Turn) -> None:
+    """While the provider takes nothing, whatever waits here waits for the same moment."""
+    until = turn.address.restsUntil
+    if until is None or until <= turn.now:
+        return
+    for job in turn.having(lambda job: job.phase == "waiting" and (job.due is None or job.due < until)):
+        turn.put(replace(job, due=min(until, max(turn.now, job.send.notAfter))))
 
 
 def expire(turn: Turn) -> None:
@@ -112,7 +126,7 @@ def _step(turn: Turn, job: Job) -> bool:
 def hour(turn: Turn, job: Job) -> datetime:
     """Contract 5.1, once more: a message may have waited here since its hour was decided."""
     quiet = turn.setting.policy.quiet_hours and not job.reply
-    if not quiet or (job.send.channel == "email" and not job.send.adverse):
+    if not quiet or (job.send.channel == "email" and not (job.send.adverse or job.send.daytime)):
         return turn.now
     return hours.earliest(turn.now, job.send.zones, hours.ADVERSE if job.send.adverse else hours.TEXTS)
 

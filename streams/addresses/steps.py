@@ -15,6 +15,9 @@ from streams.identity import event_id
 BACK_OFF: Final = (5, 900)
 """Seconds before the next claim after one that never arrived, doubled each time up to the second figure."""
 
+REST: Final = (5, 1800)
+"""Seconds for which an address rests whose claim was turned back unsent, doubled each time up to the second figure."""
+
 MAIL_WAITS: Final = timedelta(hours=24)
 TEXT_WAITS: Final = timedelta(days=3)
 """How long a receipt is waited for: an email without a bounce then counts as delivered, a text as unconfirmed."""
@@ -43,6 +46,19 @@ def again(turn: Turn, job: Job, seconds: float | None = None) -> None:
     wait = max(min(first * 2**job.failures, longest), seconds or 0.0)
     due = min(turn.now + timedelta(seconds=wait), max(turn.now, job.send.notAfter))
     turn.put(replace(job, phase="waiting", due=due, failures=min(job.failures + 1, 20), body=None, alarmed=False))
+
+
+def turned_back(turn: Turn, job: Job, seconds: float | None) -> None:
+    """The claim did not leave, and no other to this address would: all its messages rest, longer each time.
+
+    So an outage costs a few claims a day for each address, not for each message; and the newest goes first after it.
+    """
+    close(turn, job)
+    first, longest = REST
+    address = turn.address
+    until = turn.now + timedelta(seconds=max(min(first * 2**address.rests, longest), seconds or 0.0))
+    turn.address = replace(address, rests=min(address.rests + 1, 20), restsUntil=until)
+    turn.put(replace(job, phase="waiting", due=None, body=None, alarmed=False))
 
 
 def end(turn: Turn, job: Job, state: Ending, **details: Any) -> None:

@@ -87,6 +87,7 @@ class Rig:
         self.reports: list[tuple[str, AddressesMessage]] = []
         self.held = True
         self.surprises: list[BaseException] = []
+        self.used_today = 0
         self.dialer: Dialer
 
     async def start(self, failpoints: Failpoints | None = None) -> None:
@@ -96,8 +97,13 @@ class Rig:
             self._report,
             failpoints=failpoints or Failpoints(),
             surprise=self.surprises.append,
+            tally=self._tally,
         )
         await self.dialer.start()
+
+    async def _tally(self, settings: Settings, since: datetime) -> int:
+        assert since <= datetime.now(UTC)
+        return self.used_today
 
     async def _report(self, key: str, message: AddressesMessage) -> None:
         self.reports.append((key, message))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.internal import Dialled, Listed, Lookup, Receipt
+from schemas.internal import Dialled, Listed, Lookup, Receipt, Trouble, Withhold
 from services.failpoints import Failpoints
 from services.sandbox.server import SandboxServer
 from services.settings import Settings
@@ -162,6 +162,68 @@ async def test_a_full_day_turns_status_back_to_tomorrow_and_lets_deadlines_throu
         assert (await rig.dialled(text(to="+13125550103", lane=1))).code == "daily-cap"
     finally:
         await rig.dialer.stop()
+
+
+async def test_what_was_used_of_the_day_before_a_restart_counts_after_it(
+    settings: Settings, sandbox: SandboxServer
+) -> None:
+    rig = Rig(msgspec.structs.replace(settings, daily_segments=10), sandbox)
+    rig.used_today = 9
+    await rig.start()
+    try:
+        assert (await rig.dialled(text(to="+13125550100"))).code == "daily-cap"
+        assert (await rig.dialled(text(to="+13125550101", lane=1))).result == "accepted"
+        assert (await rig.dialled(text(to="+13125550102", lane=1))).code == "daily-cap"
+    finally:
+        await rig.dialer.stop()
+
+
+async def test_a_claim_that_waits_for_its_turn_comes_back_at_once_after_a_stop(
+    settings: Settings, sandbox: SandboxServer
+) -> None:
+    rig = Rig(msgspec.structs.replace(settings, sender_rate=0.5), sandbox)
+    await rig.start()
+    try:
+        first = [text(to=f"+1312555010{number}") for number in range(2)]
+        for claim in first:
+            rig.submit(claim)
+        last = text(to="+13125550109")
+        rig.submit(last)
+        rig.submit(Withhold(key=KEY, claimId=last.claimId))
+        async with asyncio.timeout(1):
+            while not any(isinstance(m, Dialled) and m.claimId == last.claimId for _, m in rig.reports):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        rig.submit(Withhold(key=KEY, claimId="n0:1"))
+    finally:
+        await rig.dialer.stop()
+    [back] = [m for _, m in rig.reports if isinstance(m, Dialled) and m.claimId == last.claimId]
+    assert (back.result, back.code) == ("not-sent", "withheld")
+    assert last.to not in [entry.to for entry in rig.taken]
+
+
+async def test_a_stop_that_comes_while_a_connection_is_made_still_holds_the_text_back(
+    settings: Settings, sandbox: SandboxServer
+) -> None:
+    rig = Rig(settings, sandbox)
+    claim = text()
+    await rig.start(Failpoints({"after-connect": lambda: rig.submit(Withhold(key=KEY, claimId=claim.claimId))}))
+    try:
+        assert (await rig.dialled(claim)).code == "withheld"
+    finally:
+        await rig.dialer.stop()
+    assert rig.taken == []
+
+
+async def test_a_code_that_stops_everything_after_acceptance_gives_the_provider_a_rest(rig: Rig) -> None:
+    assert (await rig.dialled(text())).result == "accepted"
+    rig.submit(Trouble(key=KEY, channel="sms", code="30023"))
+    assert (await rig.dialled(text(to="+13125550101"))).code == "daily-cap"
+    assert (await rig.dialled(text(to="+13125550102", lane=1))).result == "accepted"
+    rig.submit(Trouble(key=KEY, channel="sms", code="30034"))
+    back = await rig.dialled(text(to="+13125550103", lane=1))
+    assert back.code == "breaker"
+    assert 290 < (back.retryAfter or 0) < 310
+    assert (await rig.dialled(mail())).result == "accepted"
 
 
 async def test_the_list_proves_a_text_by_number_body_and_time(rig: Rig) -> None:

@@ -180,6 +180,18 @@ def test_later_events_of_a_forgotten_record_are_of_nobody() -> None:
     )
 
 
+def test_a_void_that_names_the_traveler_keeps_the_record_with_them() -> None:
+    approved = ge("application.approved", 1, portalSubject="p1", validTo="2032-04-18")
+    run = play(
+        profile("p1", "+13125550100"),
+        approved,
+        ge("record.corrected", 9, corrects=approved["id"], void=True, portalSubject="p1"),
+    )
+    [view] = [view for view in run.views().values() if view is not None]
+    assert [(card["recordId"], card["application"]["state"]) for card in view["cards"]] == [("GE-1", "VOIDED")]
+    assert [kind for _, to, kind in run.sent if to.startswith("+")] == ["APPROVED", "CORRECTION"]
+
+
 APPOINTMENT = {"interview": {"at": "2027-03-20T16:00:00Z", "timeZone": "America/Chicago", "site": "ORD"}}
 
 

@@ -18,7 +18,9 @@ OTHER_PERSON: Final = "the birth date differs from that of the record's other po
 def belong(turn: Turn, trigger: Entry | None) -> None:
     """Ask the traveler whom the newest link or sign-in names, unless the record is there (contract 5.13)."""
     state = turn.state
-    events_left = sorted(turn.left().events, key=lambda one: (one.at, one.id))
+    left = turn.left()
+    voids = [one for one in left.living if one.name == "record.corrected" and one.data.void]  # they name a person too
+    events_left = sorted((*left.events, *voids), key=lambda one: (one.at, one.id))
     strange = disputed(events_left)
     _dispute(turn, strange, trigger)
     wanted, cause = turn.identity.traveler_of_record(turn.key), state.entries[0].id

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.outputs import ApplicationView, CardView, InterviewView, MembershipView, OverlayView, ReviewView
-from streams.records.picture import Case, Picture
+from streams.records.picture import Case, Membership, Picture
 
 STALE_AFTER: Final = timedelta(hours=72)
 """Past this age a card makes no claims (domain 3.7)."""
@@ -27,7 +27,7 @@ def card(picture: Picture, reference: str, now: datetime) -> CardView:
             validFrom=member.validFrom,
             validTo=member.validTo,
             extendedUntil=member.extendedUntil,
-            includesPrecheck=member.includesPrecheck,
+            includesPrecheck=_includes_precheck(member),
             numberMasked=member.number,
         ),
         review=None
@@ -37,6 +37,13 @@ def card(picture: Picture, reference: str, now: datetime) -> CardView:
         if picture.overlay.state == "NORMAL"
         else OverlayView(state=picture.overlay.state, scope=picture.overlay.scope),
     )
+
+
+def _includes_precheck(member: Membership) -> bool | None:
+    """What the source says; no longer in an extension that leaves PreCheck out (domain 2.1)."""
+    if member.state == "EXTENDED" and member.precheckExtended is False:
+        return False
+    return member.includesPrecheck
 
 
 def _application(case: Case | None) -> ApplicationView | None:

@@ -60,6 +60,8 @@ def _dates(run: Run, event: Entry) -> None:
     member.number = number or member.number
     if data.includesPrecheck is not None:
         member.includesPrecheck = data.includesPrecheck
+    if data.precheckExtended is not None:
+        member.precheckExtended = data.precheckExtended
     if run.system == TSA:
         member.includesPrecheck = True
 
@@ -89,6 +91,8 @@ def take_member(run: Run, canonical: str, event: Entry, moment: datetime) -> Non
 def _extended(run: Run, event: Entry) -> None:
     member = run.picture.membership
     member.sourceUntil = event.data.until or event.data.validTo or member.sourceUntil
+    if event.data.precheckExtended is not None:
+        member.precheckExtended = event.data.precheckExtended
     limit = add_months(member.validTo, EXTENSION_MONTHS) if member.validTo else None
     until = member.sourceUntil
     member.extendedUntil = min(until, limit) if until and limit else until or limit

@@ -130,6 +130,7 @@ class Membership:
     sourceUntil: date | None = None
     extendedUntil: date | None = None
     includesPrecheck: bool | None = None
+    precheckExtended: bool | None = None
     number: str | None = None
     sameNumber: bool = False
     cause: Entry | None = None

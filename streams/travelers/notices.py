@@ -1,16 +1,17 @@
 """A program notice as one traveler has it: the overlay on the cards at once, the message only when staff let it go."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
 from schemas.internal import Enroll, Facts, News, Notice, Outcome
-from schemas.outputs import Channel, Transition
+from schemas.outputs import Channel, OverlayView, Transition
 from streams import events, hours
 from streams.travelers import messages, programs
 from streams.travelers.state import Seen, Traveler
 from streams.travelers.turn import Turn
+from streams.travelers.view import overlay_end
 
 _NAMES: Final = {"PAUSED": "PROGRAM_PAUSED", "DEGRADED": "PROGRAM_DEGRADED", "NORMAL": "PROGRAM_NORMAL"}
 _NOT_AFTER: Final = timedelta(hours=72)
@@ -47,7 +48,9 @@ def _show(turn: Turn, message: Notice, records: list[str]) -> None:
     if held is not None and (held.occurredAt, held.eventId) >= (message.occurredAt, message.eventId):
         return
     was = {record: turn.traveler.cards[record].card.overlay for record in records}
-    seen = Seen(message.eventId, message.occurredAt, message.overlay)
+    end = overlay_end(message.overlay)
+    overlay = message.overlay if end is None or end > turn.now else OverlayView(state="NORMAL")
+    seen = Seen(message.eventId, message.occurredAt, overlay)
     if held is not None:
         seen = replace(seen, told=held.told, reached=held.reached)
     _take_back(turn, message.program, "superseded")
@@ -55,20 +58,34 @@ def _show(turn: Turn, message: Notice, records: list[str]) -> None:
     for record in records:
         shown = held.overlay if held is not None else was[record]
         before = shown.state if shown is not None else "NORMAL"
-        if before == message.overlay.state:
+        _move(turn, record, before, overlay.state, message.eventId, message.occurredAt)
+
+
+def lapse(turn: Turn) -> None:
+    """A notice that said until when it holds is over then (domain 3.1)."""
+    for program, seen in turn.traveler.notices.items():
+        end = overlay_end(seen.overlay)
+        if end is None or end > turn.now:
             continue
-        card = turn.traveler.cards[record].card
-        change = Transition(
-            recordId=card.recordId,
-            program=card.program,
-            applicationId=None,
-            axis="overlay",
-            from_=before,
-            to=message.overlay.state,
-            causeId=message.eventId,
-        )
-        name = _NAMES[message.overlay.state]
-        turn.emit(events.transition(name, turn.traveler.id, change, message.eventId, message.occurredAt))
+        _see(turn, program, replace(seen, overlay=OverlayView(state="NORMAL")))
+        for record in _records(turn.traveler, program):
+            _move(turn, record, seen.overlay.state, "NORMAL", seen.eventId, end)
+
+
+def _move(turn: Turn, record: str, before: str, after: str, cause: str, at: datetime) -> None:
+    if before == after:
+        return
+    card = turn.traveler.cards[record].card
+    change = Transition(
+        recordId=card.recordId,
+        program=card.program,
+        applicationId=None,
+        axis="overlay",
+        from_=before,
+        to=after,
+        causeId=cause,
+    )
+    turn.emit(events.transition(_NAMES[after], turn.traveler.id, change, cause, at))
 
 
 def _tell(turn: Turn, message: Notice, record: str) -> None:

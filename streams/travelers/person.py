@@ -76,6 +76,7 @@ def source_guardian(turn: Turn, message: SourceGuardian) -> None:
 def settle(turn: Turn) -> None:
     """After every message and moment: recall what may no longer leave, tell the records, publish the view."""
     before = turn.before
+    notices.lapse(turn)
     if not _touched(turn):
         return
     turn.traveler = replace(turn.traveler, zones=zones(turn.traveler))

@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from schemas.outputs import CardView, Headline, TravelerStatus, TripNumber
+from schemas.cloudevents import parse_time
+from schemas.outputs import CardView, Headline, OverlayView, TravelerStatus, TripNumber
 from schemas.vocabulary import CBP_PROGRAMS
+from streams.calendar import end_of_day
 from streams.travelers.people import held_language
 from streams.travelers.state import Traveler
 
@@ -80,9 +82,25 @@ def headline(cards: Iterable[CardView], now: datetime) -> Headline:
 
 
 def next_look(cards: Iterable[CardView], now: datetime) -> datetime | None:
-    """When the headline changes by the clock alone: an interview that lies ahead begins."""
-    moments = [card.interview.at for card in cards if card.interview is not None and card.interview.at is not None]
-    return min((moment for moment in moments if moment > now), default=None)
+    """When the view changes by the clock alone: an interview that lies ahead begins, a pause of a program ends."""
+    shown = list(cards)
+    moments = [card.interview.at for card in shown if card.interview is not None]
+    moments += [overlay_end(card.overlay) for card in shown if card.overlay is not None]
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+
+def overlay_end(overlay: OverlayView) -> datetime | None:
+    """When a notice ends by its own word: a moment, or the end of a day, U.S. Eastern; None where it does not say."""
+    if overlay.until is None or overlay.state == "NORMAL":
+        return None
+    try:
+        return parse_time(overlay.until)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return end_of_day(date.fromisoformat(overlay.until))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _claims(card: CardView, now: datetime) -> Iterable[_Claim]:

@@ -66,7 +66,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `fact` is the effective fact that makes it this news and no other (a date, a place); with record, application and
     kind it names the notification. `releaseAt` is the end of the debounce hold; quiet hours come later. `withheld` are
     channels of the news that are planned and at once suppressed, each with the reason (contract 1.5). `queuedAt` is
-    when it was ready to be told, where a contradiction or a change of traveler has held it since.
+    when it was ready to be told, where a contradiction or a change of traveler has held it since. `daytime`: an email
+    too leaves only in the hours of texts (contract 5.1).
     """
 
     record: str
@@ -84,6 +85,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     channels: tuple[Channel, ...]
     queuedAt: datetime | None = None
     adverse: bool = False
+    daytime: bool = False
     exempt: bool = False
     facts: Facts = Facts()
     withheld: dict[str, str] = {}
@@ -320,6 +322,7 @@ class Send(_Message, tag="send", frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
     lane: int = 2
     adverse: bool = False
+    daytime: bool = False
     exempt: bool = False
     optIn: bool = False
     rescue: bool = False

@@ -199,3 +199,27 @@ def test_a_message_that_waits_to_go_again_expires_when_its_time_is_over() -> Non
     )
     [end] = [one["at"] for one in story.events(NOTIFICATIONS) if one["type"].endswith(".expired")]
     assert end == "2027-02-01T17:00:00Z"
+
+
+def test_a_suspension_is_told_by_day_in_both_channels_on_any_day() -> None:
+    story = (
+        _received()
+        .cbp("2027-02-02T16:00:00Z", "application.approved", portalSubject="dana", validTo="2030-05-05")
+        .cbp("2027-03-07T02:30:00Z", "membership.suspended")
+        .play(until="2027-03-08T00:00:00Z")
+    )
+    told = [(sent["at"], sent["channel"]) for sent in story.sent if sent["kind"] == "MEMBERSHIP_CHANGE"]
+    sunday = "2027-03-07T14:00:00Z"
+    assert told == [(sunday, "sms"), (sunday, "email")]
+
+
+def test_the_warning_about_a_new_number_is_planned_on_a_channel_that_is_closed_too() -> None:
+    story = (
+        _received()
+        .profile("2027-02-01T14:30:00Z", consent={"sms": False})
+        .cbp("2027-02-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-02-10T16:00:00Z", "contact.updated", person={"phone": "+13125550199"})
+        .play(until="2027-02-11T00:00:00Z")
+    )
+    assert story.fates("CONTACT_CHANGED", "sms") == [("suppressed", "no-consent")]
+    assert story.fates("CONTACT_CHANGED", "email") == [("delivered", None)]

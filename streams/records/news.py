@@ -25,13 +25,17 @@ STANDING_ADVERSE: Final = timedelta(days=7)
 
 
 class Tell(NamedTuple):
-    """How a step is told. `hold` in seconds; `morning`: with the next morning's messages (urgency U3)."""
+    """How a step is told. `hold` in seconds; `morning`: with the next morning's messages (urgency U3).
+
+    `daytime`: by email too only in the hours of texts.
+    """
 
     kind: str
     hold: int = 0
     adverse: bool = False
     exempt: bool = False
     morning: bool = False
+    daytime: bool = False
 
 
 _GOOD: Final = 120
@@ -54,7 +58,7 @@ TELL: Final = {
     (APPLICATION, "CLOSED_INCOMPLETE"): Tell("CLOSED_INCOMPLETE"),
     (MEMBERSHIP, "EXTENDED"): Tell("EXTENDED"),
     (MEMBERSHIP, "EXPIRED"): Tell("EXPIRED", morning=True),
-    (MEMBERSHIP, "SUSPENDED"): Tell("MEMBERSHIP_CHANGE", _ADVERSE, exempt=True),
+    (MEMBERSHIP, "SUSPENDED"): Tell("MEMBERSHIP_CHANGE", _ADVERSE, exempt=True, daytime=True),
     (MEMBERSHIP, "REVOKED"): Tell("MEMBERSHIP_CHANGE", _ADVERSE, adverse=True, exempt=True),
     (MEMBERSHIP, "REINSTATED"): Tell("MEMBERSHIP_CHANGE", _GOOD, exempt=True),
     (REVIEW, "REPLY_RECEIVED"): Tell("REVIEW_RECEIVED", _CHANGE),
@@ -151,6 +155,7 @@ def news(
         notAfter=release + (STANDING_ADVERSE if tell.adverse else STANDING),
         channels=BOTH,
         adverse=tell.adverse,
+        daytime=tell.daytime,
         exempt=tell.exempt,
         facts=facts,
         withheld=withheld,

@@ -44,10 +44,9 @@ def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source:
         return
     moved = old is not None and old.address != new.address
     if moved and old is not None and old.verified:
-        if before.consentSms is True:
-            news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
-            messages.start(turn, replace(news, channels=("sms",)), to={"sms": old.address})
         news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
+        closed = {} if before.consentSms is True else {"sms": "no-consent"}
+        messages.start(turn, replace(news, channels=("sms",), withheld=closed), to={"sms": old.address})
         messages.start(turn, replace(news, channels=("email",)))
     asked = old is None or moved
     if asked and not new.verified and turn.traveler.profile.consentSms is True:

@@ -58,6 +58,7 @@ def hand(turn: Turn, name: str, to: str, person: Recipient) -> None:
         zones=zones(turn.traveler),
         lane=_LANES.get(news.kind, 2),
         adverse=news.adverse,
+        daytime=news.daytime,
         exempt=news.exempt or news.adverse or _LANES.get(news.kind) == 0,
         optIn=news.kind == "OPT_IN_REQUEST",
         rescue=item.rescue,

@@ -174,7 +174,8 @@ def _of(turn: Turn, message: Release | Withdraw) -> list[tuple[str, Item]]:
 
 def _hour(turn: Turn, item: Item) -> datetime:
     """The first hour from now on at which the channel may be used (contract 5.1), but never after its time."""
-    if not turn.setting.policy.quiet_hours or (item.channel == "email" and not item.news.adverse):
+    any_hour = item.channel == "email" and not (item.news.adverse or item.news.daytime)
+    if any_hour or not turn.setting.policy.quiet_hours:
         return turn.now
     window = hours.ADVERSE if item.news.adverse else hours.TEXTS
     return min(hours.earliest(turn.now, zones(turn.traveler), window), item.news.notAfter)

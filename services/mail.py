@@ -27,7 +27,14 @@ _CONNECT: Final = 5.0
 _COMMAND: Final = 10.0
 _AFTER_DOT: Final = 600.0
 _IDLE: Final = 20.0
+_NOT_ASCII: Final = "5.6.7"
+"""The enhanced code for an address that a server cannot take because of its letters (RFC 6531)."""
+
 _ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+
+
+class _NotTakenError(aiosmtplib.SMTPException):
+    """The relay cannot take an address with such letters."""
 
 
 class Mailer:
@@ -165,6 +172,8 @@ async def _envelope(relay: aiosmtplib.SMTP, sender: str, to: str, token: str) ->
     recipient_options: list[str] = []
     encoding = "ascii"
     if not to.isascii():
+        if not relay.supports_extension("smtputf8"):
+            raise _NotTakenError("no SMTPUTF8")
         mail_options.append("SMTPUTF8")
         encoding = "utf-8"
     if relay.supports_extension("dsn"):
@@ -198,14 +207,18 @@ async def _data(relay: aiosmtplib.SMTP, attempt: Attempt, content: bytes) -> Non
 
 
 def _refusal(error: Exception, attempt: Attempt) -> Answer:
-    """What an error means: a 5xx is a definite no at any point; a 4xx after the dot may hide a stored message."""
+    """What an error means: a 5xx to recipient or content is a definite no, one before them is no word on the message;
+    a 4xx after the dot may hide a stored message.
+    """
+    if isinstance(error, _NotTakenError):
+        return Answer(result="rejected", code=_NOT_ASCII)
     if not isinstance(error, aiosmtplib.SMTPResponseException) or not 400 <= error.code < 600:
         return attempt.broken()
     enhanced = _ENHANCED.match(error.message)
     code = enhanced[0] if enhanced else str(error.code)
-    ours = isinstance(error, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPSenderRefused)
-    if error.code >= 500:
-        return Answer(result="rejected", code=code, trouble=ours)
+    ours = not isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError)
+    if error.code >= 500 and not ours:
+        return Answer(result="rejected", code=code)
     return Answer(result="doubt" if attempt.left else "not-sent", code=code, trouble=ours)
 
 

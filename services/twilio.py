@@ -228,13 +228,14 @@ def classify(status: int, code: int | None, retry_after: float | None) -> Answer
     """What an error answer to a POST means for the message. `status` of HTTP, `code` of Twilio.
 
     429 was never processed; a 5xx may have been (Twilio's own pages disagree), and so may whatever is neither a
-    success nor a client error; 408 says that a proxy stopped waiting. Every other 4xx is a definite no.
+    success nor a client error; 408 says that a proxy stopped waiting. Every other 4xx is a definite no; without a code
+    of Twilio's own (the package then gives the status) something on the way said it, which is no fault of the message.
     """
     name = str(code) if code is not None else str(status)
     if status == 429:
         return Answer(result="not-sent", code=name, retryAfter=retry_after)
     if 400 <= status < 500 and status != 408:
-        return Answer(result="rejected", code=name, trouble=status in (401, 403))
+        return Answer(result="rejected", code=name, trouble=status in (401, 403) or name == str(status))
     return Answer(result="doubt", code=name, trouble=True)
 
 

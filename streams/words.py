@@ -26,17 +26,23 @@ _STOP: Final = {
         no more messages; do not text me; do not text; dont text me; remove me; take me off; leave me alone""",
     "es": """parar pare paren alto basta cancelar cancele detener detenga baja; darme de baja; dar de baja; no mas;
         no mas mensajes; no mas textos; no me escriba; no me escriban; dejen de escribir; dejar de recibir; no enviar;
-        no envien mas; no quiero mas; ya no quiero; no quiero recibir""",
+        no envien mas; no quiero mas; ya no quiero; no quiero recibir; detenganse; dejen de""",
     "zh-Hans": "停止 退订 取消 取消订阅 停 不要再发 别再发 不要发短信 不要再发短信",
     "zh-Hant": "停止 退訂 取消訂閱 停 不要再發 別再發 不要發簡訊 不要再發簡訊",
-    "vi": "dừng; ngừng; ngưng; hủy; hủy bỏ; thôi; dừng lại; ngừng gửi; không gửi nữa; đừng nhắn nữa; hủy đăng ký",
-    "ko": "중지 정지 그만 취소 해지 수신거부 중단; 수신 거부; 그만 보내세요; 보내지 마세요",
-    "tl": "itigil tigil ihinto hinto tumigil kanselahin ayoko; tama na; huwag na; wag na",
-    "ar": "توقف قف أوقف إيقاف الغاء إلغاء كفى; الغاء الاشتراك; إلغاء الاشتراك; لا ترسل; لا ترسلوا",
+    "vi": """; dừng; ngừng; ngưng; hủy; hủy bỏ; thôi; dừng lại; ngừng gửi; không gửi nữa; đừng nhắn nữa; đừng gửi nữa;
+        hủy đăng ký""",
+    "ko": """중지 정지 그만 취소 해지 수신거부 중단 그만해 그만해주세요 중지해주세요 멈춰주세요; 수신 거부;
+        그만 보내세요; 그만 보내주세요; 보내지 마세요; 보내지 말아""",
+    "tl": """itigil tigil ihinto hinto tumigil pakitigil kanselahin ayoko; tigil na; itigil na; tama na; huwag na;
+        wag na""",
+    "ar": """توقف قف أوقف أوقفوا إيقاف الغاء إلغاء كفى; الغاء الاشتراك; إلغاء الاشتراك; إيقاف الرسائل;
+        أوقف الرسائل; أوقفوا الرسائل; لا ترسل; لا ترسلوا""",
     "ht": "rete sispann kanpe anile ase; sispann voye; pa voye; pa ekri m",
-    "fr": "arret arreter arretez stopper annuler desabonner desabonnement fin; plus de messages; ne plus recevoir",
-    "pt-BR": "pare parar sair cancelar chega descadastrar; nao quero mais; nao enviar; nao envie mais",
-    "ru": """стоп хватит отмена отменить отписаться прекратить прекратите отписка; не пишите; не писать;
+    "fr": """arret arreter arretez stopper annuler desabonner desabonnement fin; plus de messages;
+        ne plus recevoir; merci d'arreter""",
+    "pt-BR": "pare parar sair cancelar chega descadastrar; quero sair; nao quero mais; nao enviar; nao envie mais",
+    "ru": """стоп хватит отмена отменить отписаться прекратить прекратите остановите отписка;
+        хватит писать; прекратите писать; не пишите; не писать;
         больше не пишите""",
 }
 _START: Final = {
@@ -110,9 +116,22 @@ _LETTER: Final = 12
 """Words up to which a strong word, or a phrase, counts inside a sentence; a longer text is a letter, not an order."""
 
 _STRONG: Final = frozenset(
-    {"stop", "unsubscribe", "optout", "revoke", "parar", "pare", "basta", "arretez", "стоп", "отписаться", "dung"}
+    {
+        "stop",
+        "unsubscribe",
+        "optout",
+        "revoke",
+        "parar",
+        "pare",
+        "basta",
+        "arretez",
+        "sispann",
+        "itigil",
+        "стоп",
+        "отписаться",
+    }
 )
-_NOT: Final = frozenset({"dont", "not", "never", "non"})
+_NOT: Final = frozenset({"dont", "not", "never", "non", "nao", "pas", "pa", "huwag", "wag", "не"})
 """Right before a word they turn it round: "please do not stop texting me"."""
 
 _TURNED_BY_NO: Final = frozenset({"parar", "pare"})
@@ -123,26 +142,9 @@ _PLACES: Final = frozenset({"bus", "train", "tram", "subway", "metro", "next", "
 _VISITS: Final = frozenset({"by", "over", "sign"})
 """What makes of `stop` a place (the bus stop), or a visit (to stop by), where it stands before or behind it."""
 
-_POLITE: Final = frozenset(
-    {
-        "please",
-        "pls",
-        "now",
-        "me",
-        "this",
-        "all",
-        "thanks",
-        "thank",
-        "you",
-        "por",
-        "favor",
-        "gracias",
-        "ya",
-        "svp",
-        "merci",
-        "ok",
-    }
-)
+_NOT_JOINED: Final = ("不", "不要", "不用", "别", "別")
+"""What turns a word round in a script without spaces, where it stands right before it."""
+
 _SAME_LETTER: Final = str.maketrans({"đ": "d", "ı": "i", "'": None, "\u2019": None, "ة": "ه", "ى": "ي", "\u0640": None})
 
 
@@ -151,6 +153,15 @@ def _words(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text).casefold()
     letters = "".join(c for c in plain if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", letters.translate(_SAME_LETTER)))
+
+
+_POLITE: Final = frozenset(
+    _words(
+        """please pls now me this all thanks thank you ok por favor gracias ya svp merci s'il vous plait veuillez
+        vui lòng làm ơn xin 제발 좀 부탁드립니다 pakiusap po na ninyo nyo من فضلك رجاء الرجاء لو سمحت tanpri silvouplè
+        пожалуйста прошу"""
+    )
+)
 
 
 def _entries(written: str) -> list[list[str]]:
@@ -196,7 +207,8 @@ def hear(text: str) -> Heard | None:
 
 def _contains(words: list[str], said: str, phrase: tuple[str, ...]) -> bool:
     if len(phrase) == 1:  # a script without spaces
-        return len(said) <= _LETTER and phrase[0] in said
+        before, found, _ = said.partition(phrase[0])
+        return bool(found) and len(said) <= _LETTER and not before.endswith(_NOT_JOINED)
     size = len(phrase)
     places = (at for at in range(len(words) - size + 1) if tuple(words[at : at + size]) == phrase)
     return any(_meant(words, at) for at in places)

@@ -62,6 +62,45 @@ def test_stop_is_heard(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "please stop",
+        "Deténganse por favor",
+        "Por favor dejen de escribirme",
+        "请停止发送",
+        "請不要再發",
+        "vui lòng dừng lại",
+        "xin đừng gửi nữa",
+        "그만해 주세요",
+        "중지 부탁드립니다",
+        "문자 그만 보내주세요",
+        "pakitigil",
+        "itigil na po ninyo",
+        "من فضلك توقف",
+        "الرجاء إيقاف الرسائل",
+        "tanpri sispann",
+        "veuillez arrêter",
+        "Merci d’arrêter",
+        "arrêtez s'il vous plaît",
+        "quero sair",
+        "пожалуйста, остановите",
+        "хватит писать",
+    ],
+)
+def test_a_polite_stop_is_heard_in_every_language(text: str) -> None:
+    heard = hear(text)
+    assert heard is not None
+    assert heard.word == "stop"
+
+
+@pytest.mark.parametrize(
+    "text", ["không dừng", "đừng lo", "não pare", "huwag itigil", "不要停止", "ne pas stop", "не стоп"]
+)
+def test_a_stop_that_is_turned_round_in_any_language_is_none(text: str) -> None:
+    assert hear(text) is None
+
+
+@pytest.mark.parametrize(
     ("text", "word", "language"),
     [
         ("START", "start", "en"),

@@ -14,6 +14,7 @@ from schemas.internal import Dialled, Listed, Lookup, Receipt, Trouble, Withhold
 from services.failpoints import Failpoints
 from services.sandbox.server import SandboxServer
 from services.settings import Settings
+from services.twilio import classify
 from tests.edge.conftest import KEY, MAILBOX, NUMBER, Rig, mail, text
 
 Fault = Callable[..., None]
@@ -357,6 +358,45 @@ async def test_a_mail_sent_again_after_doubt_is_the_same_letter_to_its_reader(ri
     assert (await rig.dialled(mail())).result == "accepted"
     (letter,) = rig.sandbox.world.inbox.letters(MAILBOX)
     assert letter.copies == 2
+
+
+@pytest.mark.parametrize(
+    ("greeting", "mail_from", "code"),
+    [
+        ("554 5.3.2 closed", "", "5.3.2"),
+        ("220 ready", "550 you are on our list", "550"),
+        ("421 busy", "", "421"),
+    ],
+)
+async def test_a_relay_that_refuses_us_says_nothing_of_the_message(
+    settings: Settings, sandbox: SandboxServer, greeting: str, mail_from: str, code: str
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{greeting}\r\n".encode())
+        while line := await reader.readline():
+            writer.write(b"250 ok\r\n" if line.upper().startswith((b"EHLO", b"RSET")) else f"{mail_from}\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    rig = Rig(msgspec.structs.replace(settings, smtp_url=f"smtp://127.0.0.1:{port}"), sandbox)
+    await rig.start()
+    try:
+        back = await rig.dialled(mail())
+        assert (back.result, back.code) == ("not-sent", code)
+        if mail_from:
+            refused = await rig.dialled(mail(to="rosá@example.com"))
+            assert (refused.result, refused.code) == ("rejected", "5.6.7"), "this relay takes no such letters"
+    finally:
+        await rig.dialer.stop()
+        server.close()
+
+
+def test_a_refusal_without_a_code_of_twilios_own_is_trouble_on_the_way() -> None:
+    assert classify(404, 404, None).trouble
+    assert classify(400, None, None).trouble
+    assert not classify(400, 21614, None).trouble
+    assert classify(403, 403, None).trouble
 
 
 async def test_a_relay_that_closed_an_idle_connection_costs_no_message(rig: Rig) -> None:

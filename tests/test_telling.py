@@ -223,3 +223,41 @@ def test_the_warning_about_a_new_number_is_planned_on_a_channel_that_is_closed_t
     )
     assert story.fates("CONTACT_CHANGED", "sms") == [("suppressed", "no-consent")]
     assert story.fates("CONTACT_CHANGED", "email") == [("delivered", None)]
+
+
+def _approved_and_told() -> Scene:
+    return (
+        _received()
+        .cbp("2027-02-20T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-03-01T16:00:00Z", "application.approved", id="approved", validTo="2031-05-01")
+    )
+
+
+def test_a_correction_that_was_wrong_itself_is_corrected() -> None:
+    story = (
+        _approved_and_told()
+        .cbp("2027-03-01T17:00:00Z", "record.corrected", id="first", corrects="approved", validTo="2032-05-01")
+        .cbp("2027-03-01T18:00:00Z", "record.corrected", corrects="first", validTo="2033-05-01")
+        .play(until="2027-03-02T00:00:00Z")
+    )
+    told = [(when, kind) for when, kind, _ in story.texts() if kind != "APP_RECEIVED"]
+    assert told == [
+        ("2027-03-01T16:02:00Z", "APPROVED"),
+        ("2027-03-01T17:00:00Z", "CORRECTION"),
+        ("2027-03-01T18:00:00Z", "CORRECTION"),
+    ]
+    assert len(story.timing("M12")) == 2, "each message counts once"
+
+
+def test_a_correction_that_comes_in_late_goes_by_email_and_later_still_to_the_staff_alone() -> None:
+    correction = {"time": "2027-03-01T18:00:00Z", "corrects": "approved", "validTo": "2032-05-01"}
+    story = (
+        _approved_and_told().cbp("2027-03-10T17:00:00Z", "record.corrected", **correction).play("2027-03-12T00:00:00Z")
+    )
+    assert story.fates("CORRECTION", "sms") == [("suppressed", "not-news")]
+    assert story.fates("CORRECTION", "email") == [("delivered", None)]
+    story = (
+        _approved_and_told().cbp("2027-04-10T17:00:00Z", "record.corrected", **correction).play("2027-04-12T00:00:00Z")
+    )
+    assert story.fates("CORRECTION", "email") == [("suppressed", "not-news")]
+    assert [reason for _, _, reason in story.work()] == ["late adverse news"]

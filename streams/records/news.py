@@ -131,12 +131,6 @@ def news(
     release = now + timedelta(seconds=tell.hold) if policy.debounce else now
     if tell.morning:
         release = next_morning(release, zones)
-    age = step.receivedAt - step.at
-    withheld: dict[str, str] = {}
-    if age > SILENT_AFTER:
-        withheld = dict.fromkeys(BOTH, "not-news")
-    elif age > EMAIL_ONLY_AFTER:
-        withheld = {"sms": "not-news"}
     fact, facts = _facts(step, tell, case, picture, zones)
     again = _told_before(step, fact, picture, zones)
     fact = f"{fact}|{again + 1}" if again else fact
@@ -158,8 +152,16 @@ def news(
         daytime=tell.daytime,
         exempt=tell.exempt,
         facts=facts,
-        withheld=withheld,
+        withheld=withheld(step.at, step.receivedAt),
     )
+
+
+def withheld(occurred: datetime, received: datetime) -> dict[str, str]:
+    """The channels on which what was that old when it came in is no news any more (contract 5.10)."""
+    age = received - occurred
+    if age > SILENT_AFTER:
+        return dict.fromkeys(BOTH, "not-news")
+    return {"sms": "not-news"} if age > EMAIL_ONLY_AFTER else {}
 
 
 def _told_before(step: Step, fact: str, picture: Picture, zones: tuple[str, ...]) -> int:

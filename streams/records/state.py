@@ -27,7 +27,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One message that a provider took: what the traveler was told. `corrected` once we said that it was wrong."""
+    """One message that a provider took: what the traveler was told.
+
+    `corrected` once we said that it was wrong; `stands` is the step that counted then in its place.
+    """
 
     notificationId: str
     kind: str
@@ -37,6 +40,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime
     step: str | None = None
     corrected: bool = False
+    stands: str | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -13,7 +13,7 @@ from streams.intake import program_key
 from streams.records import timing
 from streams.records.log import Entry
 from streams.records.machine import TERMINAL
-from streams.records.news import BOTH, DECIDED, EMAIL, SILENT_AFTER, Tell, news, replaces, worth_telling
+from streams.records.news import BOTH, DECIDED, EMAIL, SILENT_AFTER, Tell, news, replaces, withheld, worth_telling
 from streams.records.picture import APPLICATION, Picture, Step
 from streams.records.reminders import Reminder, planned, reminders
 from streams.records.state import Item, Record, Told
@@ -45,11 +45,12 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
         state.contested = {}
     _withdraw_untrue(turn, picture, living, planned_news)
     wrong = _told_wrong(turn, living, picture)
+    stands = planned_news[-1][0].identity if planned_news else None
     if wrong and not any(one.adverse for _, one in planned_news):
-        _correct(turn, wrong, trigger)
+        _correct(turn, wrong, stands, trigger)
         return
     if wrong:
-        _taken_back(turn, wrong)
+        _taken_back(turn, wrong, stands)
     for step, one in planned_news:
         _supersede(turn, one, step, living)
         _plan(turn, one, step.identity, trigger)
@@ -168,7 +169,7 @@ def _plan(turn: Turn, one: News, step: str | None, trigger: Entry | None) -> Non
         return
     state.items.append(Item(news=fresh, status="held", step=step, open=fresh.channels))
     turn.tell_traveler(Plan(news=fresh))
-    if one.receivedAt - one.occurredAt > SILENT_AFTER and step is not None:
+    if one.receivedAt - one.occurredAt > SILENT_AFTER and (step is not None or one.kind == "CORRECTION"):
         item = event_id(turn.key, "late adverse news", one.causeId)
         if item not in state.work:
             turn.open_work(item, "late adverse news", trigger)
@@ -203,25 +204,27 @@ def _same(one: News, other: News) -> bool:
 
 
 def _told_wrong(turn: Turn, living: dict[str, Step], picture: Picture) -> list[Told]:
-    """The last thing that the traveler was told, where a correction took its fact away."""
+    """The last thing that the traveler was told, where a correction took its fact away, or what stood in its place."""
     state = turn.state
     told = [one for one in state.told if one.step is not None]
     if not told or picture.conflicts:
         return []
     last = max(told, key=lambda one: one.at)
-    if last.corrected or last.step in living:
+    if (last.stands if last.corrected else last.step) in (None, *living):
         return []
     for step, tell in worth_telling(picture.steps, picture):
         again = news(turn.key, step, tell, picture, turn.now, state.zones, turn.policy)
         if again.name_in_record == _base((last.applicationId, last.kind, last.fact)):
             return []
-    return [one for one in told if one.step == last.step and not one.corrected]
+    return [
+        one for one in told if one.step == last.step and (one.corrected, one.stands) == (last.corrected, last.stands)
+    ]
 
 
-def _correct(turn: Turn, wrong: list[Told], trigger: Entry | None) -> None:
+def _correct(turn: Turn, wrong: list[Told], stands: str | None, trigger: Entry | None) -> None:
     """Say that the last message was wrong: the same channel, and email (domain 3.9)."""
     last, before = wrong[-1], turn.state.told
-    corrector = _taken_back(turn, wrong)
+    corrector = _taken_back(turn, wrong, stands)
     trigger = trigger or corrector
     if trigger is None or trigger.backfill:
         return
@@ -244,20 +247,23 @@ def _correct(turn: Turn, wrong: list[Told], trigger: Entry | None) -> None:
         channels=channels,
         exempt=True,
         facts=Facts(program=turn.program),
+        withheld=withheld(trigger.at, trigger.receivedAt),
     )
     _supersede(turn, one, None, {})
     _plan(turn, one, None, trigger)
 
 
-def _taken_back(turn: Turn, wrong: list[Told]) -> Entry | None:
+def _taken_back(turn: Turn, wrong: list[Told], stands: str | None) -> Entry | None:
     """Note that these messages were wrong; the event that corrects their fact, where there is one.
 
     The program counts the people whom a source corrects; a later decision that outranks the told one corrects nobody.
     """
     state = turn.state
-    state.told = [msgspec.structs.replace(one, corrected=True) if one in wrong else one for one in state.told]
+    now_said = {one.notificationId: msgspec.structs.replace(one, corrected=True, stands=stands) for one in wrong}
+    state.told = [now_said.get(one.notificationId, one) for one in state.told]
     for told in wrong:
-        timing.corrected(turn, told)
+        if not told.corrected:
+            timing.corrected(turn, told)
     cause = (wrong[-1].step or "").partition("\x1f")[0]
     about = {cause, *(one.data.corrects for one in state.entries if one.id == cause and one.data.corrects)}
     corrections = [

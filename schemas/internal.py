@@ -208,6 +208,20 @@ class ToldWrong(_Message, tag="told-wrong", frozen=True, kw_only=True):
     eventId: str
 
 
+# ---- travelers -> travelers, addresses
+
+
+class Forget(_Message, tag="forget", frozen=True, kw_only=True):
+    """Keep nothing of this traveler: the person was forgotten.
+
+    To every address that was told of the traveler; and to the traveler that a record of theirs had before a link, which
+    is then forgotten as well.
+    """
+
+    travelerId: str
+    causeId: str
+
+
 # ---- travelers -> records
 
 
@@ -243,7 +257,7 @@ class TravelerChanged(_Message, tag="traveler-changed", frozen=True, kw_only=Tru
 
 
 class Outcome(_Message, tag="outcome", frozen=True, kw_only=True):
-    """How far a notification came: the `state` of the notification event just written. Times are of the steps."""
+    """What a notification came to, accepted or its end: the `state` of the event just written. Times are of the steps."""
 
     notificationId: str
     travelerId: str
@@ -525,7 +539,8 @@ TravelersMessage = (
     | Answered
     | Enroll
     | Notice
+    | Forget
     | ToldWrong
 )
-AddressesMessage = Send | Recall | Owned | Inbound | Receipt | OptedOut | Dialled | Listed | Redacted
+AddressesMessage = Send | Recall | Owned | Forget | Inbound | Receipt | OptedOut | Dialled | Listed | Redacted
 Message = RecordsMessage | TravelersMessage | AddressesMessage

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from schemas import internal
-from streams.addresses import doubt, evidence, inbound, queue, redaction, results, steps
+from streams.addresses import doubt, evidence, forgetting, inbound, queue, redaction, results, steps
 from streams.addresses.state import Address, Job
 from streams.addresses.turn import Setting, Turn, Wordings
 from streams.grammar import Output
@@ -27,6 +27,7 @@ _HANDLERS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     internal.Inbound: inbound.text,
     internal.OptedOut: inbound.opted_out,
     internal.Redacted: redaction.redacted,
+    internal.Forget: forgetting.forget,
 }
 
 
@@ -49,6 +50,7 @@ class Addresses:
         turn = Turn(self._setting, state, now)
         _forget(turn)
         _HANDLERS[type(message)](turn, message)
+        forgetting.settle(turn)
         _rest(turn)
         return turn.address, turn.outputs
 
@@ -74,6 +76,7 @@ class Addresses:
                 redaction.ask(turn, job)
         queue.pump(turn)
         queue.expire(turn)
+        forgetting.settle(turn)
         _rest(turn)
         return turn.address, turn.outputs
 

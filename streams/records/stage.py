@@ -21,7 +21,7 @@ from schemas.outputs import Audit
 from schemas.source import SourceData
 from schemas.vocabulary import PROGRAMS, RECORD_DECISIONS, STAFF_SOURCE
 from streams import events
-from streams.grammar import DeadLetter, Output, ToStage
+from streams.grammar import DeadLetter, Output, Renew, ToStage
 from streams.identity import Identity
 from streams.policy import Policy
 from streams.reading import Reading, read, record_key
@@ -204,7 +204,7 @@ class Records:
             return
         own = self._identity.traveler_of_record(turn.key)
         if message.erased and message.travelerId == own:  # who was forgotten stays so, whatever comes later
-            turn.state = Record(key=turn.key)
+            self._forget(turn)
             return
         if message.erased:
             state.refused.append(state.asked)
@@ -235,11 +235,19 @@ class Records:
         if message.travelerId != state.owner:
             return
         if message.erased:
-            turn.state = Record(key=turn.key)
+            self._forget(turn)
             return
+        before = (state.zones, state.deceased)
         state.zones = message.zones
         self._die(turn, message.deceased)
-        settle(turn, None)
+        if (state.zones, state.deceased) != before:
+            settle(turn, None)
+
+    @staticmethod
+    def _forget(turn: Turn) -> None:
+        """Keep nothing but where the record went; also not in what was written of it before."""
+        turn.state = Record(key=turn.key, mergedInto=turn.state.mergedInto)
+        turn.out.append(Renew())
 
     @staticmethod
     def _die(turn: Turn, death: Death | None) -> None:
@@ -295,6 +303,7 @@ class Records:
         take_back_all(turn)
         state.version += 1
         state.entries, state.waiting, state.dueAt = [], [], None
+        turn.out.append(Renew())
 
     def _absorbed(self, turn: Turn, message: Absorbed) -> None:
         """The log of another record joins this one: its story counts, what it told is told."""

@@ -11,7 +11,7 @@ from schemas import internal
 from streams.grammar import Output
 from streams.identity import Identity
 from streams.policy import Policy
-from streams.travelers import cards, contact, corrections, messages, notices, person, programs
+from streams.travelers import cards, contact, corrections, forgetting, messages, notices, person, programs
 from streams.travelers.state import Program, Shard, State, Traveler
 from streams.travelers.turn import Setting, Turn, Wordings
 
@@ -34,6 +34,7 @@ _HANDLERS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     internal.Outcome: _outcome,
     internal.Answered: contact.answered,
     internal.Notice: notices.notice,
+    internal.Forget: forgetting.asked,
 }
 
 
@@ -64,6 +65,7 @@ class Travelers:
         turn = Turn(self._setting, state, now)
         _HANDLERS[type(message)](turn, message)
         person.settle(turn)
+        forgetting.settle(turn)
         return turn.traveler, turn.outputs
 
     def due(self, state: State) -> datetime | None:
@@ -87,4 +89,5 @@ class Travelers:
         turn = Turn(self._setting, state, now)
         messages.due(turn)
         person.settle(turn)
+        forgetting.settle(turn)
         return turn.traveler, turn.outputs

@@ -13,7 +13,7 @@ from schemas.vocabulary import STAFF_SOURCE
 from streams import events
 from streams.grammar import DeadLetter
 from streams.reading import Data, read, record_key
-from streams.travelers import contact, messages, notices
+from streams.travelers import contact, forgetting, messages, notices
 from streams.travelers.people import is_child, of_age, zones
 from streams.travelers.profile import amend, merge
 from streams.travelers.state import Profile, Stamp
@@ -47,10 +47,10 @@ def arrived(turn: Turn, message: Arrived) -> None:
         named = getattr(data, "recordId", None)
         record = None if named is None else record_key(program or "", named)
         turn.traveler = replace(turn.traveler, deceased=turn.traveler.deceased or Death(event.id, event.time, record))
-        _end_all(turn, "deceased")
+        for held in list(turn.traveler.items):
+            messages.cancel(turn, held, "deceased")
     elif name == "erased":
-        turn.traveler = replace(turn.traveler, profile=Profile(), erased=True)
-        _end_all(turn, "no-address")
+        forgetting.forget(turn)
 
 
 def _audit(turn: Turn, cause: str, name: str, data: Data) -> None:
@@ -106,11 +106,6 @@ def _touched(turn: Turn) -> bool:
         or (after.deceased, after.erased) != (before.deceased, before.erased)
         or any(moment is not None and moment <= turn.now for moment in moments)
     )
-
-
-def _end_all(turn: Turn, reason: str) -> None:
-    for name in list(turn.traveler.items):
-        messages.cancel(turn, name, reason)
 
 
 def _tell_records(turn: Turn) -> None:

@@ -87,7 +87,8 @@ class Traveler(msgspec.Struct, frozen=True, omit_defaults=True, tag="traveler"):
 
     `gone` holds the version at which a record left; `births` the birth dates of records that joined; `shown` a digest
     of the published view and `shows` their count; `ended` how often a notification was withdrawn and may come again;
-    `notices` the newest notice of each program; `events` the profile events seen, with a digest of each.
+    `notices` the newest notice of each program; `events` the profile events seen, with a digest of each; `reached` the
+    keys of the addresses that were told of the person.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Traveler(msgspec.Struct, frozen=True, omit_defaults=True, tag="traveler"):
     ended: dict[str, int] = {}
     notices: dict[str, Seen] = {}
     events: dict[str, str] = {}
+    reached: tuple[str, ...] = ()
     shown: str | None = None
     shows: int = 0
     zones: tuple[str, ...] = ()

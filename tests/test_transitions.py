@@ -72,3 +72,22 @@ def test_a_membership_closes_on_the_day_of_death_whichever_event_comes_first() -
             DAY(3),
             "death",
         )
+
+
+def test_a_membership_that_is_extended_after_its_end_ends_a_second_time() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", validTo="2027-03-05")
+    scene.cbp(DAY(10), "membership.extended", until="2027-03-20")
+    assert [name for _, name, _, _ in moves(scene.play(END), "membership")] == [
+        "ACTIVATED",
+        "EXPIRED",
+        "EXTENDED",
+        "EXPIRED",
+    ]
+
+
+def test_a_step_of_an_application_comes_before_what_follows_from_it() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", applicationId="A", validTo="2027-03-05")
+    scene.cbp(DAY(2), "application.submitted", applicationId="B")
+    scene.cbp(DAY(9), "application.withdrawn", applicationId="B")
+    names = [event["type"].rpartition(".")[2] for event in scene.play(END).events(topics.TRANSITIONS)]
+    assert names == ["APPROVED", "ACTIVATED", "APP_SUBMITTED", "EXTENDED", "WITHDRAWN", "EXPIRED"]

@@ -30,7 +30,8 @@ class Step(NamedTuple):
 
     `case` is the application's place in the record. `published` is false for what no traveler could notice. `event` is
     the canonical event behind it, `earlier` the appointment that it moves or takes away, `part` which of several parts
-    of an interview it is about.
+    of an interview it is about. `again` counts the same steps of the clock before it: one approval can end twice, where
+    its extension came late.
     """
 
     cause: str
@@ -48,11 +49,12 @@ class Step(NamedTuple):
     event: str | None = None
     earlier: Appointment | None = None
     part: str = ""
+    again: int = 0
 
     @property
     def identity(self) -> str:
         """What tells this step from every other of the record."""
-        return f"{self.cause}\x1f{self.axis}\x1f{self.name}"
+        return f"{self.cause}\x1f{self.axis}\x1f{self.name}" + (f"\x1f{self.again}" if self.again else "")
 
 
 @dataclass(slots=True)

@@ -45,6 +45,7 @@ class Run:
         clock: bool = False,
     ) -> None:
         known = max(event.receivedAt, moment) if clock else event.receivedAt
+        same = [one for one in self.picture.steps if (one.cause, one.axis, one.name) == (event.id, axis, name)]
         self.picture.steps.append(
             Step(
                 cause=event.id,
@@ -60,5 +61,6 @@ class Run:
                 published=published,
                 clock=clock,
                 event=event.canonical,
+                again=len(same) if clock else 0,
             )
         )

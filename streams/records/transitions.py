@@ -49,19 +49,23 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
     vanished = known - {step.identity for step in picture.steps}
     replaced = {identity.split("\x1f")[1] for identity in vanished}
     fresh: list[Step] = []
-    touched: set[str] = set()
-    for lane, steps in by_lane.items():
+    for steps in by_lane.values():
         last = max((index for index, step in enumerate(steps) if step.identity in known), default=-1)
-        for step in steps[last + 1 :]:
-            begins = step.before == "-" and step.axis not in replaced
-            before = step.before if begins else state.shown.get(lane, step.before)
-            state.shown[lane] = step.after
-            touched.add(lane)
-            fresh.append(step)
-            if step.published and not (step.axis == APPLICATION and step.axis in replaced and before == step.after):
-                occasion = trigger.id if trigger is not None and trigger.id != step.cause else ""
-                said = (step.axis, before, step.after)
-                _transition(turn, step.name, said, step.cause, step.at, named.get(step.case), occasion)
+        fresh += steps[last + 1 :]
+    order = {step.identity: index for index, step in enumerate(picture.steps)}
+    fresh.sort(key=lambda step: order[step.identity])
+    touched: set[str] = set()
+    for step in fresh:
+        lane = _lane(step.axis, named.get(step.case))
+        begins = step.before == "-" and step.axis not in replaced
+        before = step.before if begins else state.shown.get(lane, step.before)
+        state.shown[lane] = step.after
+        touched.add(lane)
+        if step.published and not (step.axis == APPLICATION and step.axis in replaced and before == step.after):
+            occasion = trigger.id if trigger is not None and trigger.id != step.cause else ""
+            occasion += f":{step.again}" if step.again else ""
+            said = (step.axis, before, step.after)
+            _transition(turn, step.name, said, step.cause, step.at, named.get(step.case), occasion)
     for lane in sorted(state.shown):
         axis, _, application = lane.partition(" ")
         if axis in replaced and lane not in touched:

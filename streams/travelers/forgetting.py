@@ -22,10 +22,34 @@ def asked(turn: Turn, message: Forget) -> None:
 
 
 def forget(turn: Turn) -> None:
-    """End all that is under way, and tell every address, the records that left, and whom the records had before."""
-    traveler = turn.traveler = replace(turn.traveler, profile=Profile(), erased=True)
-    for name in list(traveler.items):
+    """End all that is under way. Who knew of the person is told when that is settled."""
+    turn.traveler = replace(turn.traveler, profile=Profile(), erased=True)
+    for name in list(turn.traveler.items):
         messages.cancel(turn, name, "no-address")
+    turn.emit(Renew())
+
+
+def settle(turn: Turn) -> None:
+    """After everything else: note which addresses were told of the person, and let go of what is over."""
+    told = [out.key for out in turn.outputs if isinstance(out, ToStage) and isinstance(out.message, Send | Owned)]
+    new = [key for key in dict.fromkeys(told) if key not in turn.traveler.reached]
+    if new:
+        turn.traveler = replace(turn.traveler, reached=(*turn.traveler.reached, *new))
+    traveler, before = turn.traveler, turn.before
+    if traveler.erased:
+        if not before.erased:
+            _pass_on(turn)
+        turn.traveler = Traveler(
+            id=traveler.id, items=traveler.items, events=traveler.events, shows=traveler.shows, erased=True
+        )
+    changed = turn.traveler.items is not before.items or turn.traveler.cards is not before.cards
+    if changed and _about(before) - _about(turn.traveler):
+        turn.emit(Renew())
+
+
+def _pass_on(turn: Turn) -> None:
+    """Let every address forget, the records that left, and the travelers whom the present records had before."""
+    traveler = turn.traveler
     told = Forget(travelerId=traveler.id, causeId=turn.cause or traveler.id)
     for key in traveler.reached:
         turn.tell("addresses", key, told)
@@ -35,24 +59,6 @@ def forget(turn: Turn) -> None:
         own = turn.setting.identity.traveler_of_record(record)
         if own != traveler.id:
             turn.tell("travelers", own, told)
-    turn.emit(Renew())
-
-
-def settle(turn: Turn) -> None:
-    """After everything else: note the addresses that were told of the person, and let go of what is over."""
-    traveler = turn.traveler
-    if traveler.erased:
-        traveler = Traveler(
-            id=traveler.id, items=traveler.items, events=traveler.events, shows=traveler.shows, erased=True
-        )
-    else:
-        told = [out.key for out in turn.outputs if isinstance(out, ToStage) and isinstance(out.message, Send | Owned)]
-        new = [key for key in dict.fromkeys(told) if key not in traveler.reached]
-        traveler = replace(traveler, reached=(*traveler.reached, *new)) if new else traveler
-    turn.traveler = traveler
-    before = turn.before
-    if (traveler.items is not before.items or traveler.cards is not before.cards) and _about(before) - _about(traveler):
-        turn.emit(Renew())
 
 
 def _about(traveler: Traveler) -> set[str]:

@@ -13,6 +13,7 @@ from schemas.internal import AddressesMessage, Claim
 from services import logs, templates, wire
 from services.broker import bootstrap
 from services.clock import Clock, clock
+from services.collecting import collect_seldom
 from services.dialer import Dialer, Lease
 from services.failpoints import Failpoints
 from services.keyring import Keyrings
@@ -90,6 +91,7 @@ class StageProcess:
         address = self._place / f"{self._stage}.metrics"
         address.write_text(f"{host}:{port}", encoding="ascii")
         _log.info("started", stage=self._stage, host=host, port=port)
+        collect_seldom()
         await self._app.start()
         tasks = [loop.create_task(watch.run())]
         if self._keyrings is not None:

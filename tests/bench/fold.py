@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from services import logs
+from services.collecting import collect_seldom
 from services.failpoints import Failpoints
 from services.runtime.app import StageApp
 from services.runtime.ending import end, must_run, unexpected
@@ -102,6 +103,7 @@ async def _run(bootstrap: str, source: str, out: str, group: str, folder: str) -
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.set_exception_handler(unexpected)
+    collect_seldom()
     await app.start()
     task = loop.create_task(Watch("fold", app, meters, dict).run())
     task.add_done_callback(must_run)

@@ -21,6 +21,9 @@ class Meters:
         self._events = Counter("ttn_events_total", "Records handled.", **named).labels(stage)
         self._wakes = Counter("ttn_wakes_total", "Keys whose due work was run by a tick.", **named).labels(stage)
         self._poison = Counter("ttn_poison_total", "Records that our own code failed on.", **named).labels(stage)
+        self._forgotten = Counter(
+            "ttn_forgotten_total", "Records passed over: the key that sealed them was deleted.", **named
+        ).labels(stage)
         self._outputs = Counter("ttn_outputs_total", "Records written, states not counted.", **named).labels(stage)
         self._letters = Counter(
             "ttn_dead_letters_total", "Dead letters by reason.", ["stage", "reason"], registry=self.registry
@@ -48,6 +51,7 @@ class Meters:
         self._events.inc(work.events)
         self._wakes.inc(work.wakes)
         self._poison.inc(work.poison)
+        self._forgotten.inc(work.forgotten)
         self._outputs.inc(len(work.outgoing))
         for reason, count in work.letters.items():
             self._letters.labels(self._stage, reason).inc(count)

@@ -142,8 +142,9 @@ class Keyrings:
             self._rings.pop(number).store.close()
         self._folder.mkdir(parents=True, exist_ok=True)
         kept = {self._path(number).name for number in partitions}
+        in_use = {self._path(number).name for number in self._rings}
         for path in self._folder.iterdir():
-            if path.name not in kept or _out_of_use(path) > MISSED:
+            if path.name not in kept or (path.name not in in_use and _out_of_use(path) > MISSED):
                 shutil.rmtree(path)
 
     def ring(self, partition: int) -> Keyring:

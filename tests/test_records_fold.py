@@ -170,6 +170,16 @@ def test_a_void_or_the_staff_releases_a_contradiction() -> None:
     assert (chosen.integrity, chosen.current and chosen.current.state) == ("OK", "DENIED")
 
 
+def test_what_the_staff_chose_still_stands_when_it_is_corrected() -> None:
+    both = (cbp("application.approved", 3, "yes", validTo="2032-04-18"), cbp("application.denied", 3, "no"))
+    chosen = (*both, staff("conflict.released", 4, "yes"))
+    corrected = picture(*chosen, cbp("record.corrected", 5, "again", corrects="yes", validTo="2033-04-18"))
+    assert (corrected.integrity, corrected.membership.validTo) == ("OK", date(2033, 4, 18))
+    twice = (*chosen, cbp("record.corrected", 5, "again", corrects="yes", validTo="2033-04-18"))
+    seen = picture(*twice, cbp("record.corrected", 6, corrects="again", validTo="2034-04-18"))
+    assert (seen.integrity, seen.membership.validTo) == ("OK", date(2034, 4, 18))
+
+
 def test_a_correction_replaces_a_field_and_keeps_the_rest() -> None:
     seen = picture(
         cbp("application.approved", 3, "yes", validTo="2031-04-18", includesPrecheck=True),

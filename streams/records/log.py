@@ -254,8 +254,20 @@ def effective(entries: Sequence[Entry]) -> Effective:
         if one.name == "record.corrected" and not one.data.void:
             resolved = _rewrite(one, log)
             events += [resolved] if resolved is not None else []
-    stands = frozenset(one.data.corrects or "" for one in living if one.name == "conflict.released")
-    return Effective(tuple(events), tuple(living), stands)
+    return Effective(tuple(events), tuple(living), _chosen(entries, living))
+
+
+def _chosen(entries: Sequence[Entry], living: Sequence[Entry]) -> frozenset[str]:
+    """The events that the staff chose, and those that corrected them since."""
+    chosen = {one.data.corrects for one in living if one.name == "conflict.released"}
+    waiting = list(chosen)
+    corrections = [one for one in entries if one.data.corrects is not None and one.of_program]
+    while waiting:
+        found = waiting.pop()
+        fresh = [one.id for one in corrections if one.data.corrects == found and one.id not in chosen]
+        chosen.update(fresh)
+        waiting += fresh
+    return frozenset(one for one in chosen if one is not None)
 
 
 Name = tuple[str, str]

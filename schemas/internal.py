@@ -14,7 +14,10 @@ from schemas.source import Guardian
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="is"):
-    """A message that ignores fields of newer versions."""
+    """A message that ignores fields of newer versions.
+
+    A message that an older worker must not read as it always did gets a new tag: on an unknown one a worker stops.
+    """
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

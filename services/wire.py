@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache, lru_cache
 from importlib.metadata import version
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, get_args
 
 import msgspec
 from aiokafka.partitioner import murmur2
@@ -29,6 +29,10 @@ Headers = tuple[tuple[str, bytes], ...]
 
 class WireError(ValueError):
     """An internal record that does not have our form. The text names what is missing, never a value."""
+
+
+class NewerError(ValueError):
+    """A message that a newer version of this product wrote. The text names its kind, never a value."""
 
 
 class Seal(Protocol):
@@ -179,9 +183,36 @@ def origin_of(record: Received) -> Origin:
     )
 
 
-def decoder(message_type: Any) -> msgspec.msgpack.Decoder[Any]:
+class Decoder:
+    """Turns clear bytes into one of some structs: the messages of a stage, or its state.
+
+    What a newer version of a message says, or means, gets a tag of its own: an unknown tag is the mark of one.
+    """
+
+    def __init__(self, types: Any) -> None:
+        self._decode = msgspec.msgpack.Decoder(types).decode
+        configs = [each.__struct_config__ for each in get_args(types) or (types,)]
+        self._tags = {config.tag for config in configs}
+        self._tag_field = configs[0].tag_field
+
+    def decode(self, clear: bytes) -> Any:
+        """The struct. Raises NewerError for a tag that this version does not know, msgspec.DecodeError for junk."""
+        try:
+            return self._decode(clear)
+        except msgspec.ValidationError:
+            tag = self._tag(clear)
+            if tag is not None and tag not in self._tags:
+                raise NewerError(f"an unknown {tag!r}") from None
+            raise
+
+    def _tag(self, clear: bytes) -> Any:
+        said = msgspec.msgpack.decode(clear)
+        return said.get(self._tag_field) if isinstance(said, dict) else None
+
+
+def decoder(message_type: Any) -> Decoder:
     """What turns clear bytes into a message of a stage."""
-    return msgspec.msgpack.Decoder(message_type)
+    return Decoder(message_type)
 
 
 def size(records: Iterable[Outgoing]) -> int:

@@ -17,7 +17,7 @@ from services.settings import SettingsError
 
 HOST: Final = "127.0.0.1"
 _FREE: Final = 1024 * 1024 * 1024
-_START: Final = 60.0
+_START: Final = 120.0
 _HANDOVER: Final = 5.0
 _LOGGING: Final = POM.with_name("log4j2.properties")
 _STARTED: Final = re.compile(r"Kafka Server started")
@@ -93,6 +93,11 @@ class Broker:
         """End the process at once, as a power cut would (SIGKILL)."""
         if self._child is not None:
             self._child.kill()
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal, such as SIGSTOP and SIGCONT."""
+        if self._child is not None:
+            self._child.signal(number)
 
     def ask(self) -> None:
         """Ask the process to end in order."""

@@ -40,7 +40,7 @@ class Keyed:
         self._partitions = partitions
         self._limits = limits
         self._message = wire.decoder(stage.message_type)
-        self._state = wire.decoder(stage.state_type)
+        self._state = _StateDecoder(stage)
         self._poison = Poison(stage.name)
 
     def slice(self, records: Sequence[Received], store: Store | None) -> Slice:
@@ -53,11 +53,35 @@ class Keyed:
         """The clear message of an inbox record."""
         if record.value is None:
             raise wire.WireError("no value")
-        return self._message.decode(self._seal.open(record.value))
+        try:
+            return self._message.decode(self._seal.open(record.value))
+        except wire.NewerError as error:
+            raise RefusedError(
+                f"Stage {self.name} received a message of a newer version ({error}): run that version here too; "
+                "the message waits."
+            ) from None
 
     def state(self, clear: bytes) -> Any:
         """A state from its clear bytes."""
         return self._state.decode(clear)
+
+
+class _StateDecoder:
+    """Reads the states of a stage. One that cannot be read is no event's fault: another version wrote it."""
+
+    def __init__(self, stage: Stage[Any]) -> None:
+        self._name = stage.name
+        self._decode = msgspec.msgpack.Decoder(stage.state_type).decode
+
+    def decode(self, clear: bytes) -> Any:
+        """The state. Raises RefusedError where it is none of this version."""
+        try:
+            return self._decode(clear)
+        except msgspec.DecodeError:
+            raise RefusedError(
+                f"Stage {self._name} cannot read a state that another version wrote: run that version, or upgrade "
+                f"{topics.changelog(self._name)} first."
+            ) from None
 
 
 class _Work:

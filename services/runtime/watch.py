@@ -27,13 +27,16 @@ Health = Mapping[str, Any]
 
 
 class Watch:
-    """Looks at the partitions twice a second."""
+    """Looks at the partitions twice a second. `stuck`: seconds without progress after which the process is ended."""
 
-    def __init__(self, stage: str, app: StageApp, meters: Meters, more: Callable[[], Health]) -> None:
+    def __init__(
+        self, stage: str, app: StageApp, meters: Meters, more: Callable[[], Health], *, stuck: float = STUCK
+    ) -> None:
         self._stage = stage
         self._app = app
         self._meters = meters
         self._more = more
+        self._stuck = stuck
         self._clock_gap = time.time() - time.monotonic()
         self._progress = (time.monotonic(), -1)
 
@@ -107,8 +110,8 @@ class Watch:
         waits = not owned.ready or any(self._app.lag(partition) != 0 for partition in owned.all())
         if not waits:
             self._progress = (time.monotonic(), moved)
-        elif time.monotonic() - self._progress[0] > STUCK:
-            end("watchdog", f"there was work to do, and nothing got on for {STUCK:.0f} s")
+        elif time.monotonic() - self._progress[0] > self._stuck:
+            end("watchdog", f"there was work to do, and nothing got on for {self._stuck:.0f} s")
 
     def _notice_jump(self) -> None:
         gap = time.time() - time.monotonic()

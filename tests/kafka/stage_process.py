@@ -11,10 +11,11 @@ import signal
 import sys
 import threading
 import time
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from services import logs
+from services import clock, logs
 from services.clock import WallClock
 from services.failpoints import Failpoints
 from services.keyring import Keyrings
@@ -24,7 +25,7 @@ from services.runtime.job import Limits
 from services.runtime.keyed import Keyed
 from services.runtime.meters import Meters
 from services.runtime.ticks import Ticks
-from services.runtime.watch import Watch
+from services.runtime.watch import STUCK, Watch
 from services.sealing import Keys
 from services.settings import KafkaSecurity
 from services.store import Memory, Shared
@@ -41,6 +42,8 @@ def work(asked: dict[str, Any]) -> None:
     if "largest_file" in asked:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest_file"], asked["largest_file"]))
     mutations.apply(asked.get("mutation"))
+    if "clock" in asked:
+        _jump_with(Path(asked["clock"]))
     try:
         asyncio.run(_run(asked))
     except BaseException as error:  # noqa: BLE001 - as the product's process does
@@ -77,7 +80,7 @@ async def _run(asked: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.set_exception_handler(unexpected)
-    watch = Watch(asked["stage"], app, meters, dict)
+    watch = Watch(asked["stage"], app, meters, dict, stuck=asked.get("stuck", STUCK))
     port = await watch.serve("127.0.0.1", 0)
     Path(asked["port"]).write_text(str(port))  # noqa: ASYNC240 - once, at the start
     await app.start()
@@ -91,6 +94,19 @@ async def _run(asked: dict[str, Any]) -> None:
         task.remove_done_callback(must_run)
         task.cancel()
     await app.stop()
+
+
+def _jump_with(file: Path) -> None:
+    """Let the wall clock of this process be off by the seconds in a file, which a test may change at any moment."""
+    time_of_day = time.time
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=float(file.read_text()))
+
+    clock.datetime = Moved  # type: ignore[misc]
+    time.time = lambda: time_of_day() + float(file.read_text())
 
 
 def _reap(pid: int) -> None:

@@ -46,6 +46,13 @@ class System:
         """Run a command to its end."""
         subprocess.run([_TTN, *arguments], env=self.environ, check=True, stdout=subprocess.DEVNULL)
 
+    def refused(self, *arguments: str) -> str:
+        """The one sentence of a command that cannot run as it is set."""
+        ended = subprocess.run([_TTN, *arguments], env=self.environ, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 2, ended
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return ended.stderr.splitlines()[-1]
+
     def start(self, *arguments: str, failpoint: str = "") -> "subprocess.Popen[bytes]":
         """Start a command; its output goes to a file of its name."""
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:

@@ -1,18 +1,23 @@
 """Faults around the workers: a broker that dies, poison events, wrong surroundings. Nothing is lost by any of them."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from services import topics as declared
 from services import wire
 from services.broker import Cluster
 from streams import topics
 from tests.kafka.counting import Hit
-from tests.kafka.rig import KEYS, PARTITIONS, Rig, Zygote, make_topics, read, run, wait_for
+from tests.kafka.crew import Load
+from tests.kafka.rig import KEYS, PARTITIONS, Rig, Zygote, committed, make_topics, read, run, wait_for
+from tests.kafka.system import System
 
 pytestmark = pytest.mark.kafka
 
@@ -162,3 +167,95 @@ def test_a_full_disk_ends_the_worker_with_one_sentence_and_loses_nothing(rig: Ri
     verdict = rig.judge()
     assert verdict, verdict.faults[:20]
     assert verdict.events == 3000
+
+
+class Later(msgspec.Struct, frozen=True, tag="later"):
+    """A message that only a newer version of the test stage knows."""
+
+    event: str
+
+
+def test_a_message_of_a_newer_version_stops_the_worker_and_waits(rig: Rig) -> None:
+    worker = rig.worker()
+    rig.feed(rig.hits(100))
+    wait_for(worker.idle, "all is done")
+    rig.feed([("k1", Later("e"))])  # type: ignore[list-item]
+    assert worker.wait() == 78
+    assert "received a message of a newer version (an unknown 'later')" in worker.said()
+    letters = [row for rows in run(read(rig.kafka, topics.DEAD_LETTER)).values() for row in rows]
+    assert not [row for row in letters if dict(row[3])["dlq.stage"] == rig.name.encode()]
+    ends = {n: rows[-1][0] + 1 for n, rows in run(read(rig.kafka, topics.inbox(rig.name))).items() if rows}
+    offsets = run(committed(rig.kafka, f"ttn-{rig.name}", topics.inbox(rig.name)))
+    assert sum((offsets[n] or 0) < end for n, end in ends.items()) == 1, "the message was passed over"
+
+
+def test_a_worker_with_work_and_without_progress_is_ended_and_one_that_only_waits_is_not(
+    kafka_cluster: Callable[[int], Cluster], zygote: Zygote, tmp_path: Path
+) -> None:
+    cluster = kafka_cluster(1)
+    run(make_topics(cluster.bootstrap, [topics.DEAD_LETTER]))
+    rig = Rig(cluster.bootstrap, zygote, tmp_path / "rig", "stuck")
+    rig.make_topics()
+    worker = rig.worker(stuck=3.0)
+    wait_for(worker.caught_up, "the worker runs")
+    time.sleep(5)
+    assert worker.running(), worker.said()[-2000:]
+    with Load(rig, 2000, hold=0.5) as load:
+        time.sleep(1)
+        cluster.brokers[0].signal(signal.SIGSTOP)
+        assert worker.wait() == 70
+        cluster.brokers[0].signal(signal.SIGCONT)
+    assert "there was work to do, and nothing got on for 3 s" in worker.said()
+    worker = rig.worker()
+    wait_for(worker.idle, "all is done")
+    assert worker.stop() == 0
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == load.fed > 0
+
+
+def _set(clock: Path, seconds: int) -> None:
+    beside = clock.with_suffix(".next")
+    beside.write_text(str(seconds))
+    beside.replace(clock)
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+def test_a_clock_that_jumps_is_said_and_loses_nothing(rig: Rig, seconds: int) -> None:
+    clock = rig.folder / "clock"
+    _set(clock, 0)
+    worker = rig.worker(clock=str(clock))
+    rig.feed(rig.hits(1000, hold=0.5))
+    rig.feed(rig.hits(200, keys=20, hold=3600.0))
+    wait_for(worker.caught_up, "the events are done")
+    _set(clock, seconds)
+    rig.feed(rig.hits(1000, hold=0.5))
+    wait_for(lambda: "the clock of this machine jumped" in worker.said(), "the jump is said", 10)
+    assert f'"seconds": {seconds}.0' in worker.said()
+    assert "ttn_clock_jumps_total{" in worker.metrics()
+    _set(clock, 0)
+    wait_for(lambda: worker.said().count("the clock of this machine jumped") == 2, "the jump back is said", 10)
+    wait_for(worker.idle, "all is done")
+    assert worker.stop() == 0, worker.said()[-2000:]
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 2200
+    assert verdict.wakes >= 50
+
+
+def test_a_worker_that_finds_no_broker_ends_with_one_sentence(rig: Rig) -> None:
+    worker = rig.worker(bootstrap="127.0.0.1:1")
+    assert worker.wait() == 70
+    assert "127.0.0.1:1" in worker.said()
+
+
+def test_the_command_refuses_wrong_surroundings_in_one_sentence(
+    kafka_cluster: Callable[[int], Cluster], tmp_path: Path
+) -> None:
+    system = System(kafka_cluster(1).bootstrap, tmp_path)
+    assert system.refused("worker").endswith("is missing; `ttn topics apply` creates it.")
+    run(declared.apply(system.settings))
+    system.environ["TTN_PARTITIONS"] = "7"
+    assert "TTN_PARTITIONS: expected the number with which the topics were made" in system.refused("worker")
+    system.environ |= {"TTN_PARTITIONS": "4", "TTN_KAFKA": "127.0.0.1:1"}
+    assert "TTN_KAFKA: expected brokers that can be reached, and 127.0.0.1:1 cannot." in system.refused("worker")

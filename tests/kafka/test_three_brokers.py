@@ -101,10 +101,10 @@ def test_a_broker_that_stands_still_for_a_while_loses_nothing(
     with Load(rig, 500, hold=0.5) as load:
         crew.rest(3)
         broker = find(three, rig)
-        os.kill(broker.pid, signal.SIGSTOP)
+        broker.signal(signal.SIGSTOP)
         try:
             crew.rest(seconds)
         finally:
-            os.kill(broker.pid, signal.SIGCONT)
+            broker.signal(signal.SIGCONT)
         crew.rest(2)
     _judge(rig, crew.finish(), load)

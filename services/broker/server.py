@@ -156,6 +156,8 @@ class Broker:
             "share.coordinator.state.topic.min.isr": settled,
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
+            # Whoever takes a partition over waits for what a dead owner left open.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             # A broker that was killed is let back in when its old session has ended.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,

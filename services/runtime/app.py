@@ -1,6 +1,7 @@
 """The Faust app of one stage: one group, one topic or a few, an actor per partition."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -12,6 +13,7 @@ from yarl import URL
 
 from services.failpoints import Failpoints
 from services.keyring import Keyrings
+from services.runtime.committer import Committer
 from services.runtime.ending import end, must_run
 from services.runtime.job import Job
 from services.runtime.meters import Meters
@@ -101,11 +103,16 @@ class StageApp:
         app.in_worker = True
         app.owned = Owned(
             job,
-            name,
+            Committer(
+                lambda name: cast("Producer", app.producer).lane(name),
+                f"{name}-{instance or uuid.uuid4().hex}",
+                job.changelog,
+                meters,
+                failpoints,
+            ),
             folder=folder,
             shared=shared,
             client={"bootstrap_servers": bootstrap.split(","), **security.client_options()},
-            new_producer=lambda name: cast("Producer", app.producer).transactional(name),
             meters=meters,
             failpoints=failpoints,
             hand_over=hand_over,
@@ -147,12 +154,14 @@ class StageApp:
 
     async def stop(self) -> None:
         """Finish the batches under way, leave the group and close the stores."""
+        # First of all, while the group still waits for us: what is committed after it has gone on is refused.
+        await self.owned.rest()
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait((self._following,))
         await self.app.stop()
-        await self.owned.stop()
-        self.owned.release()
+        self.owned.drop()
+        await self.owned.release()
 
     def _agent(self) -> None:
         app, owned = self.app, self.app.owned

@@ -9,6 +9,7 @@ from services.runtime.job import Slice
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _EVENTS: Final = (1, 3, 10, 30, 100, 300, 1000, 3000)
+_PARTS: Final = (1, 2, 3, 4, 6, 8, 12, 24)
 
 
 class Meters:
@@ -28,9 +29,12 @@ class Meters:
         self._letters = Counter(
             "ttn_dead_letters_total", "Dead letters by reason.", ["stage", "reason"], registry=self.registry
         )
-        self._batch = Histogram("ttn_batch_events", "Records in one transaction.", buckets=_EVENTS, **named).labels(
-            stage
-        )
+        self._batch = Histogram(
+            "ttn_batch_events", "Records of one partition in one transaction.", buckets=_EVENTS, **named
+        ).labels(stage)
+        self._parts = Histogram(
+            "ttn_transaction_partitions", "Partitions in one transaction.", buckets=_PARTS, **named
+        ).labels(stage)
         self._handle = self._timer("ttn_handle_seconds", "Time of the stage's own code for one transaction.", named)
         self._commit = self._timer("ttn_commit_seconds", "Time from first send to committed, one transaction.", named)
         self._store = self._timer("ttn_store_seconds", "Time of the store's write after a transaction.", named)
@@ -47,7 +51,7 @@ class Meters:
         ).labels(stage)
 
     def slice(self, place: TopicPartition, work: Slice, handle: float, commit: float, store: float) -> None:
-        """One transaction is through; times in seconds."""
+        """The work of one partition is through; times in seconds."""
         self._events.inc(work.events)
         self._wakes.inc(work.wakes)
         self._poison.inc(work.poison)
@@ -59,6 +63,10 @@ class Meters:
         self._handle.observe(handle)
         self._commit.observe(commit)
         self._store.observe(store)
+
+    def transaction(self, parts: int) -> None:
+        """A transaction is through, with the work of so many partitions."""
+        self._parts.observe(parts)
 
     def of(self, gauge: Gauge, place: TopicPartition) -> Gauge:
         """The gauge of one partition."""

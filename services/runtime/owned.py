@@ -1,19 +1,20 @@
 """The partitions that this process owns, from one assignment to the next."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 from services import logs
 from services.failpoints import Failpoints
 from services.keyring import Keyrings
+from services.runtime.committer import Committer
 from services.runtime.job import Job
 from services.runtime.meters import Meters
 from services.runtime.partition import HandOver, Partition
+from services.runtime.requests import Member
 from services.runtime.restore import restore
 from services.runtime.standby import Standby
 from services.store import Shared, Store
@@ -21,26 +22,23 @@ from services.wire import Received
 
 _log = logs.get(__name__)
 
-NewProducer = Callable[[str], AIOKafkaProducer]
-
 
 class Owned:
     """The owned partitions by topic and number. `assignment` counts the assignments of this process.
 
     A store stays open while its partition is taken away and given back; the position in it, compared with the
-    changelog after fencing, says whether anybody wrote meanwhile. With `standby`, the number of partitions, it follows
-    the changelog until then, as do the stores of all others; 0: none does.
+    changelog after the takeover, says whether anybody wrote meanwhile. With `standby`, the number of partitions, it
+    follows the changelog until then, as do the stores of all others; 0: none does.
     """
 
     def __init__(
         self,
         job: Job,
-        group: str,
+        committer: Committer,
         *,
         folder: Path,
         shared: Shared,
         client: Mapping[str, Any],
-        new_producer: NewProducer,
         meters: Meters,
         failpoints: Failpoints,
         hand_over: HandOver,
@@ -51,11 +49,10 @@ class Owned:
         self.assignment = 0
         self.ready = False
         self._job = job
-        self._group = group
+        self._committer = committer
         self._folder = folder
         self._shared = shared
         self._client = client
-        self._new_producer = new_producer
         self._meters = meters
         self._keyrings = keyrings
         self._failpoints = failpoints
@@ -104,7 +101,7 @@ class Owned:
         return True
 
     def start_at(self, offsets: Mapping[TopicPartition, int | None]) -> None:
-        """The committed offsets, read after fencing; None where nothing was committed yet."""
+        """The committed offsets, which nobody else can move any more; None where nothing was committed yet."""
         _log.info(
             "took partitions over",
             generation=self.assignment,
@@ -125,36 +122,44 @@ class Owned:
         for partition in self._partitions.values():
             partition.inlet.close()
 
-    async def stop(self) -> None:
-        """Let everything go."""
+    async def rest(self) -> None:
+        """Take nothing more, and return when no batch is under way."""
         self.close()
-        await asyncio.gather(*(partition.stop() for partition in self._partitions.values()))
+        for partition in self.all():
+            await partition.at_rest.wait()
+
+    def drop(self) -> None:
+        """Let all partitions go."""
+        self.close()
         self._partitions.clear()
         self._expected.clear()
         self._restore.clear()
         self._meters.forget()
 
-    async def take(self, assigned: Iterable[TopicPartition]) -> None:
-        """Become the only writer for each of these, and let go of the stores of all others."""
+    async def take(self, assigned: Iterable[TopicPartition], member: Member) -> None:
+        """Own these as this member of the group, and let go of the stores of all others.
+
+        From this assignment on, the group's coordinator refuses the offsets, and so the transactions, of whoever owned
+        them before; a transaction that is open now still ends one way or the other, and offsets are read after it.
+        """
         self.assignment += 1
-        await self.stop()
+        self.drop()
         places = sorted(TopicPartition(*place) for place in assigned)
         self._hand_stores(places)
         for place in places:
-            name = f"{self._group}-{place.topic}-{place.partition}"
             self._partitions[place] = Partition(
                 place,
                 self._job,
-                self._group,
-                self._new_producer(name),
+                member,
+                self._committer,
                 self._meters,
                 self._failpoints,
                 self._hand_over,
                 self,
             )
-        asked = monotonic()
-        await asyncio.gather(*(partition.fence() for partition in self._partitions.values()))
-        self.confirm(asked)
+        await self._committer.start()
+        for _ in places:
+            self._failpoints.reach("after-fence")
 
     async def restore(self) -> None:
         """Open the stores and bring them up to their changelogs; the partitions are ready after it."""
@@ -189,8 +194,9 @@ class Owned:
         """A number that changes whenever something gets on: an assignment, a restore, a transaction."""
         return self.assignment + self._progress + sum(partition.transactions for partition in self._partitions.values())
 
-    def release(self) -> None:
-        """Close all stores: the process ends in order."""
+    async def release(self) -> None:
+        """Close the producers and all stores: the process ends in order."""
+        await self._committer.stop()
         while self._stores:
             self._stores.popitem()[1].close()
         if self._keyrings is not None:

@@ -3,7 +3,7 @@
 It reads with a client of its own: the group's consumer decodes and delivers record by record, a fifteenth as fast.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any, Final
 
@@ -34,9 +34,11 @@ async def restore(
 ) -> int:
     """Bring each store up to the end of its changelog partition; the number of records read.
 
-    The ends are read first: the previous owners are fenced, so nothing is added behind them. Raises RefusedError where
-    a store is ahead of its changelog, StalledError where nothing comes any more.
+    The ends are read first: nothing that the previous owners still write behind them can be committed any more. They
+    are those of the log, not of what is stable: the offsets of a transaction may show before its records do. Raises
+    RefusedError where a store is ahead of its changelog, StalledError where nothing comes any more.
     """
+    ends = await _ends(stores, client)
     consumer = AIOKafkaConsumer(
         **client,
         isolation_level="read_committed",
@@ -48,21 +50,32 @@ async def restore(
     )
     await consumer.start()
     try:
-        return await _Restore(consumer, stores, told, stalled).run()
+        return await _Restore(consumer, stores, ends, told, stalled).run()
     finally:
         await consumer.stop()
 
 
+async def _ends(places: Iterable[TopicPartition], client: Mapping[str, Any]) -> dict[TopicPartition, int]:
+    async with AIOKafkaConsumer(**client, isolation_level="read_uncommitted") as consumer:
+        found: dict[TopicPartition, int] = await consumer.end_offsets(list(places))
+        return found
+
+
 class _Restore:
     def __init__(
-        self, consumer: AIOKafkaConsumer, stores: Mapping[TopicPartition, Store], told: Told, stalled: float
+        self,
+        consumer: AIOKafkaConsumer,
+        stores: Mapping[TopicPartition, Store],
+        ends: Mapping[TopicPartition, int],
+        told: Told,
+        stalled: float,
     ) -> None:
         self._consumer = consumer
         self._stores = stores
         self._told = told
         self._stalled = stalled
         self._read = dict.fromkeys(stores, 0)
-        self._left: dict[TopicPartition, int] = {}
+        self._left = dict(ends)
 
     async def run(self) -> int:
         started = said = moved = monotonic()
@@ -87,7 +100,6 @@ class _Restore:
     async def _start(self) -> None:
         places = list(self._stores)
         self._consumer.assign(places)
-        self._left = await self._consumer.end_offsets(places)
         first = await self._consumer.beginning_offsets(places)
         for place, store in self._stores.items():
             position, end = store.position(), self._left[place]

@@ -41,7 +41,8 @@ class Ticks:
                     await self._look(partition)
 
     async def _look(self, partition: Partition) -> None:
-        if partition.store is None or not partition.held():
+        # A tick of one that owns nothing any more does no harm: it only says what time it is.
+        if partition.store is None or partition.inlet.closed:
             return
         if partition.next_offset is not None and self._sent.get(partition.place, -1) >= partition.next_offset:
             return

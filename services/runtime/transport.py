@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, NotCoordinatorForGroupError, for_code
 from faust.transport.consumer import TransactionManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -14,11 +14,15 @@ from faust.types.tuples import ConsumerMessage, ack_lock
 from mode.utils.futures import notify
 
 from services.runtime.inlet import BOUND
+from services.runtime.lane import TIMEOUT, Lane
 from services.runtime.owned import Owned
+from services.runtime.requests import Member, StableOffsets
 
 _RETRY_MS = 5
 _FETCH_WAIT_MS = 500
 _FULL_PAUSE = 0.005
+_UNSTABLE = 88  # UNSTABLE_OFFSET_COMMIT, unknown to aiokafka
+_UNSTABLE_WAIT = 0.02
 
 
 def _owned(app: Any) -> Owned:
@@ -50,14 +54,44 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         left: int = state.lso - state.position
         return max(0, left)
 
-    async def committed(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
-        """The committed offsets, asked of the broker now."""
-        found: dict[TopicPartition, int | None] = await self.call_thread(self._committed, tuple(places))
+    def member(self) -> Member:
+        """Who we are in the group, as of its last assignment. Raises RuntimeError where it has dropped us since."""
+        coordinator = self._ensure_consumer()._coordinator
+        found = Member(
+            coordinator.group_id, coordinator.generation, coordinator.member_id, coordinator._group_instance_id
+        )
+        if found.generation < 0 or not found.id:
+            # Its offsets would be taken as those of nobody in particular, and never refused.
+            raise RuntimeError("the group dropped this member while it took partitions over")
         return found
 
-    async def _committed(self, places: tuple[TopicPartition, ...]) -> dict[TopicPartition, int | None]:
-        held = await self._ensure_consumer()._coordinator.fetch_committed_offsets(places)
-        return {place: held[place].offset if place in held and held[place].offset >= 0 else None for place in places}
+    async def committed(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int | None] | None:
+        """The committed offsets, asked of the broker now; None while an open transaction may change one of them."""
+        found: dict[TopicPartition, int | None] | None = await self.call_thread(self._committed, tuple(places))
+        return found
+
+    async def _committed(self, places: tuple[TopicPartition, ...]) -> dict[TopicPartition, int | None] | None:
+        coordinator = self._ensure_consumer()._coordinator
+        await coordinator.ensure_coordinator_known()
+        try:
+            answer = await coordinator._send_req(StableOffsets(coordinator.group_id, places))
+        except KafkaError as error:
+            if error.retriable:
+                return None
+            raise
+        codes = {answer.error_code, *(row[4] for _, rows, _ in answer.topics for row in rows)} - {0}
+        for kind in map(for_code, codes - {_UNSTABLE}):
+            if issubclass(kind, NotCoordinatorForGroupError):
+                coordinator.coordinator_dead()
+            elif not kind.retriable:
+                raise kind
+        if codes:
+            return None
+        return {
+            TopicPartition(topic, partition): offset if offset >= 0 else None
+            for topic, rows, _ in answer.topics
+            for partition, offset, *_ in rows
+        }
 
     async def seek_all(self, offsets: Mapping[TopicPartition, int | None]) -> None:
         """Set the place to fetch from; None is the earliest record."""
@@ -118,10 +152,6 @@ class Consumer(driver.Consumer):
         )  # fmt: skip
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - upstream's
-        """Fetch for a set that nobody empties meanwhile: an empty filter lets everything through."""
-        return await super()._getmany(set(active_partitions or ()), timeout)
-
     def ack(self, message: Message) -> bool:
         """A batch is through; its offset is already committed."""
         with ack_lock:
@@ -143,8 +173,23 @@ class Consumer(driver.Consumer):
         return self._thread.unread(place)
 
     async def read_committed_offsets(self) -> None:
-        """Read the offsets at which our partitions go on; only right after fencing."""
-        self.owned.start_at(await self._thread.committed(self.owned.places()))
+        """Read the offsets at which our partitions go on, once no transaction of an earlier owner is open on them."""
+        places = self.owned.places()
+        found: dict[TopicPartition, int | None] | None = {} if not places else None
+        while found is None:
+            found = await self._thread.committed(places)
+            if found is None:
+                await asyncio.sleep(_UNSTABLE_WAIT)
+        self.owned.start_at(found)
+
+    def member(self) -> Member:
+        """Who this process is in the group."""
+        return self._thread.member()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let batches under way end before the group goes on; upstream waits for them too, unless it is stopping."""
+        await self.owned.rest()
+        await super().on_partitions_revoked(revoked)
 
     def stop_flow(self) -> None:
         """Deliver nothing more; what waits is read again by the next owner."""
@@ -161,24 +206,22 @@ class Producer(driver.Producer):
     def _settings_default(self) -> Mapping[str, Any]:
         return {**super()._settings_default(), "retry_backoff_ms": _RETRY_MS}
 
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
-
-    def transactional(self, name: str) -> AIOKafkaProducer:
-        """A producer that, once started, is the only one under this name."""
-        return self._new_producer(transactional_id=name)
+    def lane(self, name: str) -> Lane:
+        """A transactional producer that, once started, is the only one under this name."""
+        options = {**self._settings_default(), **self._settings_auth(), **self._settings_extra()}
+        return Lane(**options, transactional_id=name, transaction_timeout_ms=int(TIMEOUT * 1000))
 
 
 class Transactions(TransactionManager):
-    """Ties transactional producers to the partitions whose input they answer for."""
+    """Ties the partitions to the membership that they were assigned to."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """No batch is under way any more: close the producers."""
-        await _owned(self.app).stop()
+        """No batch is under way any more: let all go."""
+        _owned(self.app).drop()
 
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP]) -> None:
-        """Fence the previous owners of all that is ours now, before an offset or a changelog is read."""
-        await _owned(self.app).take(assigned)
+        """Take over all that is ours now, before an offset or a changelog is read."""
+        await _owned(self.app).take(assigned, cast("Consumer", self.consumer).member())
 
 
 class Transport(driver.Transport):

@@ -1,17 +1,26 @@
 """Deliberate bugs, by name: each puts back a fault that the runtime must not have, and the suite must find it."""
 
-import uuid
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.producer.sender import TxnOffsetCommitHandler
+from aiokafka.protocol.transaction import TxnOffsetCommitRequest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from services import wire
-from services.runtime import keyed, owned, restore
+from services.runtime import keyed, owned, restore, transport
+from services.runtime.committer import Committer, Part
 from services.runtime.inlet import Inlet
 from services.runtime.job import Slice
+from services.runtime.lane import Lane, _Handler
 from services.runtime.partition import Partition
+from services.runtime.requests import Member, StableOffsets
 from services.store import Store
 from streams.grammar import Emission, advance
 
@@ -23,35 +32,69 @@ def apply(name: str | None) -> None:
 
 
 def _offsets_first() -> None:
-    commit = Partition._commit
+    transact = Committer._transact
 
-    async def early(self: Partition, work: Slice) -> int | None:
-        async with self.producer.transaction():
-            await self.producer.send_offsets_to_transaction({self.place: work.upto}, self._group)
+    async def early(self: Committer, lane: Lane, parts: Sequence[Part]) -> None:
+        await lane.begin(parts[0].member)
+        await lane.send_offsets_to_transaction({part.place: part.work.upto for part in parts}, parts[0].member.group)
+        await lane.commit_transaction()
         self._failpoints.reach("after-offsets")
-        return await commit(self, work)
+        await transact(self, lane, parts)
 
-    Partition._commit = early  # type: ignore[method-assign]
+    Committer._transact = early  # type: ignore[method-assign]
+
+
+def _before_the_commit(act: Callable[[Partition, Slice], None]) -> None:
+    init = Partition.__init__
+
+    def early(self: Partition, *given: Any) -> None:
+        init(self, *given)
+        commit = self._committer.commit
+
+        async def acted(place: TopicPartition, member: Member, done: Slice) -> int | None:
+            act(self, done)
+            return await commit(place, member, done)
+
+        self._committer = SimpleNamespace(commit=acted)  # type: ignore[assignment]
+
+    Partition.__init__ = early  # type: ignore[method-assign]
 
 
 def _store_first() -> None:
-    commit = Partition._commit
+    def write(partition: Partition, done: Slice) -> None:
+        if partition.store is not None:
+            partition.store.write(done.changes, None)
 
-    async def early(self: Partition, work: Slice) -> int | None:
-        if self.store is not None:
-            self.store.write(work.changes, None)
-        return await commit(self, work)
-
-    Partition._commit = early  # type: ignore[method-assign]
+    _before_the_commit(write)
 
 
 def _no_fencing() -> None:
-    init = owned.Owned.__init__
+    create = _Handler.create_request
 
-    def loose(self: owned.Owned, *args: Any, new_producer: Callable[[str], Any], **named: Any) -> None:
-        init(self, *args, new_producer=lambda name: new_producer(f"{name}-{uuid.uuid4().hex}"), **named)
+    def nameless(self: Any) -> TxnOffsetCommitRequest:
+        asked = create(self)
+        name, group, *_ = asked._fields
+        topics: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+        for place, offset in asked._offsets.items():
+            topics[place.topic].append((place.partition, offset, ""))
+        return TxnOffsetCommitRequest(name, group, *asked._fields[2:4], list(topics.items()))
 
-    owned.Owned.__init__ = loose  # type: ignore[method-assign]
+    def read(self: Any, answer: Any) -> Any:
+        return TxnOffsetCommitHandler.handle_response(self, answer)
+
+    _Handler.create_request = nameless  # type: ignore[method-assign, assignment]
+    _Handler.handle_response = read  # type: ignore[method-assign]
+
+
+def _unstable_offsets() -> None:
+    build = StableOffsets.build
+
+    def any_offsets(self: StableOffsets, request: Any) -> Any:
+        made = build(self, request)
+        made.require_stable = False
+        return made
+
+    StableOffsets.build = any_offsets  # type: ignore[method-assign]
 
 
 def _no_restore() -> None:
@@ -90,14 +133,11 @@ def _no_due_index() -> None:
 
 
 def _act_before_commit() -> None:
-    commit = Partition._commit
+    def hand_over(partition: Partition, done: Slice) -> None:
+        partition._hand_over(done.commands, partition.held)
+        done.commands = []
 
-    async def early(self: Partition, work: Slice) -> int | None:
-        self._hand_over(work.commands, self.held)
-        work.commands = []
-        return await commit(self, work)
-
-    Partition._commit = early  # type: ignore[method-assign]
+    _before_the_commit(hand_over)
 
 
 def _drop_poison() -> None:
@@ -109,7 +149,12 @@ def _wall_clock_in_the_fold() -> None:
 
 
 def _no_changelog() -> None:
-    Partition._states = lambda self, changes: {}  # type: ignore[method-assign]
+    by_place = Committer._by_place
+
+    def without(self: Committer, parts: Sequence[Part]) -> Any:
+        return {place: rows for place, rows in by_place(self, parts).items() if place[0] != self._changelog}
+
+    Committer._by_place = without  # type: ignore[method-assign]
 
 
 def _lose_the_last_of_a_batch() -> None:
@@ -140,10 +185,43 @@ def _reorder() -> None:
     Inlet.put = back  # type: ignore[method-assign]
 
 
+def _faust_commits() -> None:
+    transport.Consumer.commit = driver.Consumer.commit  # type: ignore[method-assign]
+    transport.Consumer.ack = driver.Consumer.ack  # type: ignore[method-assign]
+
+
+def _deliver_late() -> None:
+    """No bug: what is fetched right before a rebalance comes out of the client after it, as it may."""
+    wait = transport.Consumer._wait_next_records
+
+    async def late(self: transport.Consumer, seconds: float) -> Any:
+        assignment = self.owned.assignment
+        records, active = await wait(self, seconds)
+        if records and assignment == 1:
+            while self.owned.assignment == 1 or not self.owned.ready:  # noqa: ASYNC110 - until it is no longer ours
+                await asyncio.sleep(0.01)
+        return records, active
+
+    transport.Consumer._wait_next_records = late  # type: ignore[method-assign]
+
+
+def _deliver_what_is_stale() -> None:
+    _deliver_late()
+
+    async def blindly(self: transport.Consumer) -> None:
+        records, _ = await self._wait_next_records(1.0)
+        for place in [place for place, fetched in (records or {}).items() if self.owned.put(place, fetched)]:
+            await self._ring(TP(*place), records[place][0].offset)
+
+    transport.Consumer._deliver = blindly  # type: ignore[method-assign]
+
+
+LATE: Final = "no bug, but a fetch comes late"
 BUGS: Final[Mapping[str, Callable[[], None]]] = {
     "offsets are committed before their transaction": _offsets_first,
     "the store is written before the commit": _store_first,
-    "transactional ids are random": _no_fencing,
+    "offsets are committed in nobody's name": _no_fencing,
+    "offsets are read while they are about to change": _unstable_offsets,
     "a store is not restored": _no_restore,
     "a restore reads what was aborted": _restore_what_was_aborted,
     "a restore stops early": _restore_stops_early,
@@ -155,6 +233,9 @@ BUGS: Final[Mapping[str, Callable[[], None]]] = {
     "the last record of a batch is lost": _lose_the_last_of_a_batch,
     "what was due does not come first": _due_work_last,
     "a fetch is delivered out of order": _reorder,
+    "Faust commits on its own": _faust_commits,
+    LATE: _deliver_late,
+    "what was fetched for an earlier assignment is delivered": _deliver_what_is_stale,
 }
 
 NAMES: Final[Sequence[str]] = tuple(BUGS)

@@ -151,6 +151,10 @@ class Worker:
         """Send it a signal."""
         os.kill(self.pid, number)
 
+    def stopped(self) -> bool:
+        """Whether it is suspended."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def wait(self) -> int:
         """Its exit status."""
         return self._zygote.wait(self.pid)

@@ -18,8 +18,9 @@ STEPS: Final = (
     "after-fetch",
     "after-handle",
     "after-begin",
-    "after-send",
     "after-offsets",
+    "after-send",
+    "after-produce",
     "after-commit",
     "after-store",
     "after-hand-over",
@@ -36,7 +37,7 @@ def test_a_kill_at_any_step_changes_nothing(new_rig: Callable[..., Rig], disk: s
     kills = 0
     for _ in range(ROUNDS):
         for step in STEPS:
-            worker = rig.worker(failpoint=f"{step}:kill:{_nth(step, chance)}")
+            worker = rig.worker(failpoint=f"{step}:kill:{_nth(step, chance)}", limits={"records": 15})
             rig.feed(rig.hits(EVENTS, hold=chance.choice([None, 0.2, 3600.0]), size=chance.choice([0, 500])))
             assert worker.wait() == -9, worker.said()[-2000:]
             kills += 1

@@ -4,12 +4,16 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 
 from tests.kafka.rig import PARTITIONS, Rig, Worker, wait_for
 
 pytestmark = pytest.mark.kafka
+
+SMALL: Final = {"records": 40}
+"""Slices so small that the events of a test take several transactions."""
 
 
 def _share(workers: list[Worker]) -> bool:
@@ -61,14 +65,14 @@ def test_a_rolling_restart_with_lasting_names_loses_nothing(rig: Rig) -> None:
     assert verdict.events == 6000
 
 
-STEPS = ("after-send", "after-commit", "after-store")
-MORE_STEPS = ("after-handle", "after-offsets") if os.environ.get("TTN_TEST_FULL") else ()
+STEPS = ("after-handle", "after-send", "after-commit")
+MORE_STEPS = ("after-begin", "after-offsets", "after-produce", "after-store") if os.environ.get("TTN_TEST_FULL") else ()
 
 
 @pytest.mark.parametrize("step", STEPS + MORE_STEPS)
 def test_a_worker_suspended_beyond_its_session_can_neither_write_nor_act(rig: Rig, step: str) -> None:
     rig.feed(rig.hits(1000, command=True))
-    zombie = rig.worker(1, instance=None, failpoint=f"{step}:stop:3")
+    zombie = rig.worker(1, instance=None, failpoint=f"{step}:stop:3", limits=SMALL)
     rig.feed(rig.hits(1000, command=True))
     time.sleep(1)
     heir = rig.worker(2, instance=None)
@@ -92,10 +96,48 @@ def test_a_worker_suspended_beyond_its_session_can_neither_write_nor_act(rig: Ri
     assert verdict.events == 3000
 
 
+def test_a_worker_that_goes_on_before_its_transaction_times_out_may_end_it_and_its_heir_waits(rig: Rig) -> None:
+    rig.feed(rig.hits(1000, command=True))
+    zombie = rig.worker(1, instance=None, session=3.0, failpoint="after-send:stop:3", limits=SMALL)
+    wait_for(zombie.stopped, "the worker is suspended")
+    heir = rig.worker(2, instance=None, session=3.0)
+    time.sleep(6)
+    assert not heir.partitions(), "it did not wait for the open transaction"
+    commands = rig.commands(1)
+    zombie.signal(signal.SIGCONT)
+    wait_for(lambda: bool(heir.partitions()), "the heir goes on", 4)
+    assert all(not held for _, held in rig.commands(1)[len(commands) :]), "it acted after its partition was gone"
+    zombie.end()
+    wait_for(lambda: heir.partitions() == set(range(PARTITIONS)) and heir.idle(), "the heir has done all", 40)
+    assert heir.stop() == 0, heir.said()[-2000:]
+    verdict = rig.judge(dict.fromkeys(range(PARTITIONS), 2))
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 1000
+
+
+@pytest.mark.parametrize(("instance", "seconds"), [("lasting", 5.0), (None, 16.0)])
+def test_after_a_kill_in_the_middle_of_a_transaction_work_goes_on(
+    rig: Rig, instance: str | None, seconds: float
+) -> None:
+    """At once under its lasting name, which ends the transaction; else after the session, and at most its timeout."""
+    rig.feed(rig.hits(1000))
+    worker = rig.worker(1, instance=instance, failpoint="after-send:kill:3", limits=SMALL)
+    assert worker.wait() == -9
+    started = time.monotonic()
+    worker = rig.worker(1, instance=instance)
+    wait_for(lambda: worker.partitions() == set(range(PARTITIONS)), "it owns all again", 40)
+    assert time.monotonic() - started < seconds
+    wait_for(worker.idle, "all is done")
+    assert worker.stop() == 0, worker.said()[-2000:]
+    verdict = rig.judge()
+    assert verdict, verdict.faults[:20]
+    assert verdict.events == 1000
+
+
 def test_no_command_is_handed_over_twice(new_rig: Callable[..., Rig]) -> None:
     rig = new_rig()
     for step in ("after-commit", "after-store", "after-hand-over", "after-offsets"):
-        worker = rig.worker(failpoint=f"{step}:kill:2")
+        worker = rig.worker(failpoint=f"{step}:kill:2", limits=SMALL)
         rig.feed(rig.hits(500, command=True))
         assert worker.wait() == -9
     worker = rig.worker()

@@ -46,6 +46,11 @@ def test_who_comes_after_the_end_of_a_pause_hears_nothing_of_it() -> None:
     assert overlays(scene.play(END)) == []
 
 
+def test_a_label_that_nobody_knows_is_all_there_is_and_the_page_says_in_review() -> None:
+    story = Scene().tsa(DAY(1), "status.reported", label="Eligibility Determined").play(END)
+    assert [(view["headline"]["code"], view["integrity"]) for view in story.views] == [("IN_REVIEW", "UNKNOWN")]
+
+
 @pytest.mark.parametrize(("extended", "program"), [(True, "GLOBAL_ENTRY"), (None, "GLOBAL_ENTRY"), (False, "PRECHECK")])
 def test_an_extension_that_leaves_precheck_out_is_no_number_for_trips(extended: bool | None, program: str) -> None:
     scene = Scene().tsa(DAY(1), "eligibility.approved", portalSubject="dana", validTo="2030-01-01", ktn="TT1234567")

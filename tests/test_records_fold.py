@@ -180,6 +180,14 @@ def test_what_the_staff_chose_still_stands_when_it_is_corrected() -> None:
     assert (seen.integrity, seen.membership.validTo) == ("OK", date(2034, 4, 18))
 
 
+def test_a_suspension_for_the_program_is_lifted_by_a_reinstatement_that_gives_no_reason() -> None:
+    paused = (cbp("application.approved", 1, validTo="2032-04-18"), cbp("membership.suspended", 2, reason="PROGRAM"))
+    before = picture(*paused)
+    assert (before.overlay.state, before.membership.state) == ("PAUSED", "ACTIVE")
+    after = picture(*paused, cbp("membership.reinstated", 3))
+    assert (after.overlay.state, after.membership.state) == ("NORMAL", "ACTIVE")
+
+
 def test_a_correction_replaces_a_field_and_keeps_the_rest() -> None:
     seen = picture(
         cbp("application.approved", 3, "yes", validTo="2031-04-18", includesPrecheck=True),

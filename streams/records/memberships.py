@@ -67,12 +67,16 @@ def _dates(run: Run, event: Entry) -> None:
 
 
 def take_member(run: Run, canonical: str, event: Entry, moment: datetime) -> None:
-    if event.data.reason == "PROGRAM" and canonical in ("SUSPENDED", "REINSTATED"):
-        overlay = run.picture.overlay
+    overlay = run.picture.overlay
+    of_program = event.data.reason == "PROGRAM" and canonical in ("SUSPENDED", "REINSTATED")
+    # Reasons are of suspensions (contract 1.2): what gives back a membership that was not taken is about the program.
+    lifts = canonical == "REINSTATED" and run.picture.membership.state in ("ACTIVE", "EXTENDED")
+    if of_program or (lifts and overlay.state == "PAUSED"):
         before, overlay.state = overlay.state, "PAUSED" if canonical == "SUSPENDED" else "NORMAL"
         overlay.scope = "all" if overlay.state == "PAUSED" else None
         if before != overlay.state:
             run.step(event, f"PROGRAM_{overlay.state}", OVERLAY, before, overlay.state, moment)
+    if of_program:
         return
     other = run.picture.membership.changedBy
     if other is not None and run.picture.membership.changedMoment == moment and _contradicts(other, event):

@@ -129,12 +129,17 @@ def _claims(card: CardView, now: datetime) -> Iterable[_Claim]:
     in_review = state in _REVIEWED or state == "INTERVIEW_SCHEDULED"
     if membership == "ACTIVE":
         yield claim("ACTIVE_RENEWAL_IN_REVIEW" if in_review else "ACTIVE", card.membership.validTo, latest=True)
-    if in_review:
+    if in_review or _unreadable(card, state):
         yield claim("IN_REVIEW")
     if membership == "EXPIRED":
         yield claim("EXPIRED")
     if membership == "CLOSED" or state in ("WITHDRAWN", "CLOSED_INCOMPLETE"):
         yield claim("CLOSED")
+
+
+def _unreadable(card: CardView, state: str | None) -> bool:
+    """Whether all that a source says is a label that we do not know: the page says "in review" (S-12)."""
+    return card.integrity == "UNKNOWN" and state in (None, "STARTED") and card.membership.state == "NONE"
 
 
 def _appointed(card: CardView, state: str | None, now: datetime) -> bool:

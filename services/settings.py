@@ -83,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     twilio: TwilioSettings
     public_url: str
     web_listen: tuple[str, int]
+    web_rate: float
     metrics_listen: tuple[str, int]
     smtp_url: str | None
     smtp_password_file: Path | None
@@ -113,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             twilio=_twilio(read),
             public_url=read.text("TTN_PUBLIC_URL", "http://127.0.0.1:8080", environment.http_url),
             web_listen=read.text("TTN_WEB_LISTEN", ("127.0.0.1", 8080), environment.listen),
+            web_rate=read.number("TTN_WEB_RATE", 5.0, 0.1, 100_000.0),
             metrics_listen=read.text("TTN_METRICS_LISTEN", ("127.0.0.1", 0), environment.listen),
             smtp_url=smtp_url,
             smtp_password_file=_smtp_password_file(read, smtp_url),

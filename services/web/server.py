@@ -12,7 +12,10 @@ from services.settings import Settings
 from services.web.forms import MAX_BODY, Forms
 from services.web.hooks import Hooks
 from services.web.inlet import Inlet
+from services.web.limits import Limits, limited
+from services.web.progress import Watcher
 from services.web.returns import Returns
+from services.web.state import State
 from services.web.unsubscribe import Unsubscribe
 from streams.identity import Identity
 
@@ -24,11 +27,17 @@ class WebServer:
     """
 
     def __init__(
-        self, settings: Settings, keys: Keys, inlet: Inlet | None = None, bounces: tuple[str, int] = ("127.0.0.1", 0)
+        self,
+        settings: Settings,
+        keys: Keys,
+        inlet: Inlet | None = None,
+        bounces: tuple[str, int] = ("127.0.0.1", 0),
+        watcher: Watcher | None = None,
     ) -> None:
         self._settings = settings
         self._bounces = bounces
         self._inlet = inlet or Inlet(settings, keys, clocks.clock(settings))
+        self._watcher = watcher or Watcher(settings)
         self._identity = Identity(keys.hmac)
 
     async def start(self) -> str:
@@ -36,13 +45,15 @@ class WebServer:
         await self._inlet.start()
         hooks = Hooks(Forms(self._settings), self._identity, self._inlet)
         unsubscribe = Unsubscribe(self._identity, self._inlet)
-        app = web.Application(client_max_size=MAX_BODY)
+        limits = limited(Limits(self._settings.web_rate))
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[limits])
         app.add_routes(
             [
                 web.post("/twilio/status/{token}", hooks.status, name="status"),
                 web.post("/twilio/inbound", hooks.inbound, name="inbound"),
                 web.get("/unsubscribe/{token}", unsubscribe.show),
                 web.post("/unsubscribe/{token}", unsubscribe.do),
+                web.get("/status", State(self._watcher).show),
                 web.get("/healthz", _health),
                 web.get("/metrics", _metrics),
             ]

@@ -1,6 +1,8 @@
 """One-click unsubscribe (RFC 8058). GET shows a page and changes nothing, because scanners follow links."""
 
 import hmac
+import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,10 @@ _HEADERS: Final = {
     "X-Robots-Tag": "noindex",
 }
 
+_AGAIN: Final = 60.0
+_REMEMBERED: Final = 1000
+"""A link that is pressed over and over is written down once a minute; so many mailboxes are remembered for it."""
+
 _log = logs.get(__name__)
 
 
@@ -31,6 +37,7 @@ class Unsubscribe:
     def __init__(self, identity: Identity, inlet: Inlet) -> None:
         self._identity = identity
         self._inlet = inlet
+        self._done: OrderedDict[str, float] = OrderedDict()
         pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)
         self._page = pages.get_template("unsubscribe.html")
 
@@ -42,13 +49,22 @@ class Unsubscribe:
     async def do(self, request: web.Request) -> web.Response:
         """No more email to this mailbox. Again is as good as once."""
         key = self._key(request)
-        try:
-            await self._inlet.put(key, OptedOut(address=key, reason="stopped"))
-        except NotHeld as error:
-            _log.error("not held by Kafka", reason=str(error))
-            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from None
-        _log.info("unsubscribed", channel="email")
+        now = time.monotonic()
+        if now - self._done.get(key, float("-inf")) > _AGAIN:
+            try:
+                await self._inlet.put(key, OptedOut(address=key, reason="stopped"))
+            except NotHeld as error:
+                _log.error("not held by Kafka", reason=str(error))
+                raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from None
+            _log.info("unsubscribed", channel="email")
+            self._remember(key, now)
         return self._answer(done=True)
+
+    def _remember(self, key: str, now: float) -> None:
+        self._done[key] = now
+        self._done.move_to_end(key)
+        if len(self._done) > _REMEMBERED:
+            self._done.popitem(last=False)
 
     def _key(self, request: web.Request) -> str:
         token = request.match_info["token"]

@@ -95,3 +95,32 @@ async def test_mail_is_shown_whole_and_runs_nothing(rig: Rig, sandbox: SandboxSe
         )
         assert await tab.run("window.owned") is None
         assert await tab.run("document.querySelector('details.letter').open")
+
+
+@pytest.mark.browser
+async def test_a_long_mail_is_shown_to_its_last_line_in_any_width(
+    rig: Rig, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    claim = mail(subject="Largo")
+    html = (
+        "<html lang='es'><body>"
+        + "<p>Una frase larga que se parte en varias filas.</p>" * 60
+        + "<p>Fin</p></body></html>"
+    )
+    import msgspec
+
+    await rig.dialled(msgspec.structs.replace(claim, message=msgspec.structs.replace(claim.message, html=html)))
+    whole = """(() => {
+      const frame = document.querySelector("iframe.mail"), page = frame.contentDocument;
+      const last = page.querySelector("p:last-of-type").getBoundingClientRect();
+      return last.height > 0 && last.bottom <= frame.clientHeight && frame.clientHeight < last.bottom + 60;
+    })()"""
+    async with chromium(tmp_path / "chromium") as tab:
+        await tab.open(sandbox.addresses.page)
+        await tab.wait_for("document.querySelector('iframe.mail')?.contentDocument?.body?.innerText.includes('Fin')")
+        await tab.wait_for(whole)
+        for width in (330, 1200):
+            await tab.call(
+                "Emulation.setDeviceMetricsOverride", width=width, height=700, deviceScaleFactor=1, mobile=False
+            )
+            await tab.wait_for(whole)

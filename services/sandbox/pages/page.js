@@ -7,7 +7,9 @@
   // A mail is as high as its content; the frame runs no scripts of its own.
   const fit = (frame) => {
     const page = frame.contentDocument;
-    if (page && page.body && frame.offsetParent) frame.style.height = page.documentElement.scrollHeight + 2 + "px";
+    if (!page || !page.body || !frame.offsetParent) return;
+    frame.style.height = "0"; // or a mail that became shorter, in a wider window, would keep its height
+    frame.style.height = page.documentElement.scrollHeight + 2 + "px";
   };
   const settle = (fresh) => {
     for (const talk of world.querySelectorAll(".talk")) talk.scrollTop = talk.scrollHeight;
@@ -61,6 +63,7 @@
     if (line) line.value = "";
   });
 
+  window.addEventListener("resize", () => world.querySelectorAll("iframe.mail").forEach(fit));
   settle([]);
   follow();
 })();

@@ -261,3 +261,20 @@ def test_a_correction_that_comes_in_late_goes_by_email_and_later_still_to_the_st
     )
     assert story.fates("CORRECTION", "email") == [("suppressed", "not-news")]
     assert [reason for _, _, reason in story.work()] == ["late adverse news"]
+
+
+def test_a_text_that_waits_for_the_morning_leaves_in_the_morning_of_the_zone_that_its_traveler_moves_to() -> None:
+    def text_after(zone: str, other: str) -> str:
+        story = (
+            Scene()
+            .traveler("2027-01-01T14:00:00Z", timeZone=zone)
+            .cbp("2027-01-14T09:30:00Z", "application.submitted", portalSubject="dana")
+            .profile("2027-01-14T10:00:00Z", timeZone=other)
+            .play(until="2027-01-15T00:00:00Z")
+        )
+        [(when, _, _)] = story.texts()
+        return when
+
+    assert text_after("America/Los_Angeles", "America/New_York") == "2027-01-14T13:00:00Z"
+    assert text_after("America/New_York", "America/Los_Angeles") == "2027-01-14T16:00:00Z"
+    assert text_after("America/Los_Angeles", "Asia/Tokyo") == "2027-01-14T10:00:00Z"

@@ -140,6 +140,14 @@ def recheck(turn: Turn) -> None:
             go(turn, name)
 
 
+def sooner(turn: Turn) -> None:
+    """After a change of zone: what waits for its hour and may leave earlier now does. A later hour is seen when due."""
+    for name, item in turn.having(lambda item: item.phase == "held" and not item.waits):
+        hour = _hour(turn, item)
+        if item.due is not None and hour < item.due:
+            go(turn, name)
+
+
 def _plan(
     turn: Turn, news: News, channel: Channel, *, kept: bool, to: str | None = None, rescue: bool = False
 ) -> str | None:

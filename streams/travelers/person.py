@@ -85,6 +85,8 @@ def settle(turn: Turn) -> None:
     turn.traveler = replace(turn.traveler, adultAt=comes if waiting else None)
     if turn.traveler.profile != before.profile or before.adultAt != turn.traveler.adultAt:
         messages.recheck(turn)
+    if turn.traveler.zones != before.zones:
+        messages.sooner(turn)
     contact.register(turn)
     notices.enroll(turn)
     _tell_records(turn)

@@ -278,3 +278,17 @@ def test_a_text_that_waits_for_the_morning_leaves_in_the_morning_of_the_zone_tha
     assert text_after("America/Los_Angeles", "America/New_York") == "2027-01-14T13:00:00Z"
     assert text_after("America/New_York", "America/Los_Angeles") == "2027-01-14T16:00:00Z"
     assert text_after("America/Los_Angeles", "Asia/Tokyo") == "2027-01-14T10:00:00Z"
+
+
+def test_the_warning_about_a_new_number_is_sent_once_though_the_old_number_is_dead() -> None:
+    story = (
+        _received()
+        .cbp("2027-02-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .provider("2027-02-09T16:00:00Z", "undelivered:30005")
+        .provider("2027-02-09T16:00:00Z", "reject:21614", "+13125550199")
+        .cbp("2027-02-10T09:00:00Z", "contact.updated", person={"phone": "+13125550199"})
+        .play(until="2027-02-11T00:00:00Z")
+    )
+    emails = [(when, kind) for when, kind, _ in story.emails() if kind != "APP_RECEIVED"]
+    assert emails == [("2027-02-10T09:00:00Z", "CONTACT_CHANGED")]
+    assert story.fates("OPT_IN_REQUEST", "email") == []

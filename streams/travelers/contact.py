@@ -46,8 +46,7 @@ def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source:
     if moved and old is not None and old.verified:
         news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
         closed = {} if before.consentSms is True else {"sms": "no-consent"}
-        messages.start(turn, replace(news, channels=("sms",), withheld=closed), to={"sms": old.address})
-        messages.start(turn, replace(news, channels=("email",)))
+        messages.start(turn, replace(news, channels=("sms", "email"), withheld=closed), to={"sms": old.address})
     asked = old is None or moved
     if asked and not new.verified and turn.traveler.profile.consentSms is True:
         news = _news(turn, "OPT_IN_REQUEST", cause, occurred, source)

@@ -84,6 +84,14 @@ def http_url(raw: str) -> str:
     return _url(raw, ("http", "https"), wrong).rstrip("/")
 
 
+def callback_url(raw: str) -> str:
+    """An address that Twilio calls: it refuses texts that name a host with an underscore (delivery.md 1.1)."""
+    url = http_url(raw)
+    if "_" in (urlsplit(url).hostname or ""):
+        raise ValueError(f"a host without underscores, which Twilio does not call, not {raw!r}")
+    return url
+
+
 def smtp_url(raw: str) -> str:
     wrong = "smtp://user@host:port or smtps://user@host:port, the password in TTN_SMTP_PASSWORD_FILE"
     return _url(raw, ("smtp", "smtps"), wrong)

@@ -112,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             secret_file=read.file("TTN_SECRET_FILE"),
             partitions=read.whole("TTN_PARTITIONS", DEMO_PARTITIONS if kafka is None else PARTITIONS, 1, 1000),
             twilio=_twilio(read),
-            public_url=read.text("TTN_PUBLIC_URL", "http://127.0.0.1:8080", environment.http_url),
+            public_url=read.text("TTN_PUBLIC_URL", "http://127.0.0.1:8080", environment.callback_url),
             web_listen=read.text("TTN_WEB_LISTEN", ("127.0.0.1", 8080), environment.listen),
             web_rate=read.number("TTN_WEB_RATE", 5.0, 0.1, 100_000.0),
             metrics_listen=read.text("TTN_METRICS_LISTEN", ("127.0.0.1", 0), environment.listen),

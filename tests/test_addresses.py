@@ -467,6 +467,30 @@ def test_evidence_for_a_claim_taken_for_lost_stops_the_next_one() -> None:
     assert claims(place.wait(3600)) == []
 
 
+def test_a_text_that_arrived_after_it_was_reported_lost_is_not_sent_again() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    place.answer(claim)
+    failed = Receipt(token=claim.token, providerId="SM1", status="undelivered", code="30017")
+    assert states(place.hear(failed)) == ["rejected"]
+    assert states(place.hear(replace(failed, status="delivered", code=None))) == ["delivered late-evidence"]
+    assert claims(place.wait(86_400)) == []
+
+
+def test_evidence_for_a_text_that_ended_unconfirmed_is_evidence_for_no_other() -> None:
+    place = Place()
+    [first] = claims(place.hear(text(0, notAfter=START + timedelta(minutes=4))))
+    place.wait(20)
+    place.wait(600)
+    assert states(place.said)[-1] == "unconfirmed no-evidence"
+    assert place.hear(Receipt(token=first.token, providerId="SM1", status="delivered")) == []
+    [second] = claims(place.hear(text(1)))
+    assert first.message == second.message
+    place.answer(second, "doubt", "no-answer")
+    [asked, *_] = lookups(place.wait(40))
+    assert asked.taken == ("SM1",)
+
+
 def test_an_email_in_doubt_is_claimed_again_with_the_same_id_and_date() -> None:
     place = Place(to=MAILBOX)
     [claim] = claims(place.hear(message(0, "email", 600)))

@@ -45,6 +45,8 @@ def test_topics_have_4_partitions_on_the_broker_of_the_demo_and_24_elsewhere() -
         ("TTN_PARTITIONS", "four"),
         ("TTN_PUBLIC_URL", "127.0.0.1:8080"),
         ("TTN_PUBLIC_URL", "http://a/#b"),
+        ("TTN_PUBLIC_URL", "https://my_host.example.com"),
+        ("TTN_WEB_RATE", "0"),
         ("TTN_WEB_LISTEN", "8080"),
         ("TTN_METRICS_LISTEN", "127.0.0.1:70000"),
         ("TTN_TWILIO_URL", "ftp://a"),

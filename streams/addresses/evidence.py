@@ -36,6 +36,10 @@ def receipt(turn: Turn, message: Receipt) -> None:
     if rank is None or found is None:
         return
     job, attempt = found
+    if job.phase == "waiting" and job.retried and attempt == len(job.tries) and message.status in _DELIVERED:
+        # It was reported undelivered, and arrived all the same: the late retry would be a second one.
+        steps.end(turn, job, "delivered", reason="late-evidence")
+        return
     if attempt < len(job.tries) or job.phase == "waiting":
         late(turn, job, attempt, message.providerId)
         job = turn.address.jobs[job.send.notificationId]
@@ -49,6 +53,9 @@ def receipt(turn: Turn, message: Receipt) -> None:
     elif job.phase == "done" and job.ending == "delivered" and rank == _FINAL and message.status not in _DELIVERED:
         turn.say(job, "failed", code=message.code, reason="late-flip")
         turn.put(replace(job, ending="failed"))
+    elif job.phase == "done" and job.tries[-1].sid is None and message.providerId is not None:
+        # Nothing changes for the message; but in the provider's list it is evidence for no other.
+        turn.put(replace(job, tries=(*job.tries[:-1], replace(job.tries[-1], sid=message.providerId))))
     queue.pump(turn)
 
 

@@ -60,6 +60,18 @@ def test_an_axis_of_which_nothing_is_left_moves_by_a_name_of_its_own() -> None:
     assert moves(story, "membership")[-1] == (None, "REINSTATED", "REVOKED", "ACTIVE")
 
 
+def test_a_date_that_is_corrected_moves_nothing() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", validTo="2032-04-18", id="approved")
+    scene.cbp(DAY(2), "record.corrected", corrects="approved", validTo="2033-04-18")
+    scene.cbp(DAY(3), "membership.revoked", replyBy="2027-03-20", id="revoked")
+    scene.cbp(DAY(4), "record.corrected", corrects="revoked", replyBy="2027-03-25")
+    story = scene.play("2027-03-22T00:00:00Z")
+    assert [name for _, name, _, _ in moves(story, "membership")] == ["ACTIVATED", "REVOKED"]
+    assert [name for _, name, _, _ in moves(story, "review")] == ["REVIEW_OPENED"]
+    [card] = story.views[0]["cards"]
+    assert (card["membership"]["validTo"], card["review"]["replyBy"]) == ("2033-04-18", "2027-03-25")
+
+
 def test_a_membership_closes_on_the_day_of_death_whichever_event_comes_first() -> None:
     approved = {"time": DAY(1), "validTo": "2032-04-18", "portalSubject": "dana"}
     death = {"time": DAY(3), "id": "death"}

@@ -38,7 +38,7 @@ _UNDONE: Final = {MEMBERSHIP: "CLOSED", REVIEW: "REVIEW_WINDOW_CLOSED"}
 def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
     """Write the transitions that are new; steps that belong before known ones are history and stay unsaid.
 
-    A correction that leaves an application where it was moves nothing that a traveler could notice.
+    A correction that leaves an application, a membership or a review where it was moves nothing.
     """
     state = turn.state
     named = {case.key: case.applicationId for case in picture.cases}
@@ -47,7 +47,8 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
         by_lane.setdefault(_lane(step.axis, named.get(step.case)), []).append(step)
     known = set(state.steps)
     vanished = known - {step.identity for step in picture.steps}
-    replaced = {identity.split("\x1f")[1] for identity in vanished}
+    gone = {tuple(identity.split("\x1f")[1:3]) for identity in vanished}
+    replaced = {axis for axis, _ in gone}
     fresh: list[Step] = []
     for steps in by_lane.values():
         last = max((index for index, step in enumerate(steps) if step.identity in known), default=-1)
@@ -61,7 +62,8 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
         before = step.before if begins else state.shown.get(lane, step.before)
         state.shown[lane] = step.after
         touched.add(lane)
-        if step.published and not (step.axis == APPLICATION and step.axis in replaced and before == step.after):
+        again = (step.axis, step.name) in gone or (step.axis == APPLICATION and step.axis in replaced)
+        if step.published and not (again and before == step.after):
             occasion = trigger.id if trigger is not None and trigger.id != step.cause else ""
             occasion += f":{step.again}" if step.again else ""
             said = (step.axis, before, step.after)

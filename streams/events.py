@@ -21,6 +21,9 @@ WorkAction = Literal["opened", "closed"]
 FINAL: Final = frozenset({"delivered", "failed", "unconfirmed", "suppressed", "expired", "superseded", "parked"})
 """The states in which a notification ends (contract 1.5)."""
 
+NOTED: Final = FINAL | {"accepted"}
+"""The states that a traveler and a record want to hear of; the steps before them are only written down."""
+
 
 def _event(
     *, name: str, kind: str, cause: str, step: str, subject: str, at: datetime, data: msgspec.Struct

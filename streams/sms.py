@@ -50,6 +50,8 @@ def _measured(encoding: Encoding, body: str, double: re.Pattern[str], single: in
     units = len(body) + len(double.findall(body))
     if units <= single:
         return Size(encoding, 1 if body else 0, units)
+    if units == len(body):
+        return Size(encoding, -(-units // joined), units)
     parts, used = 1, 0
     for letter in body:
         cost = 2 if double.match(letter) else 1

@@ -113,7 +113,7 @@ def test_a_message_is_claimed_once_accepted_and_delivered() -> None:
     place.hear(Receipt(token=claim.token, providerId=None, status="delivered"), after=3)
     assert states(place.said) == ["claimed", "accepted", "delivered"]
     outcomes = [one.message for one in place.said if isinstance(one, ToStage) and isinstance(one.message, Outcome)]
-    assert [one.state for one in outcomes] == ["claimed", "accepted", "delivered"]
+    assert [one.state for one in outcomes] == ["accepted", "delivered"]
     assert place.stage.due(place.state) is None
 
 

@@ -90,7 +90,7 @@ class Turn:
             reason=details.pop("reason", None),
         )
         self.emit(events.notification(state, data, self.now, f"{send.round}:{step}"))
-        if job.reply:
+        if job.reply or state not in events.NOTED:
             return
         outcome = Outcome(
             notificationId=send.notificationId,

@@ -7,14 +7,12 @@ catalogue is built, so that a wrong file stops the start and never a message.
 from collections.abc import Mapping
 from typing import Any, Final
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from schemas.internal import Facts, Mail, Text
 from schemas.outputs import Channel
 from streams import sms
 from streams.catalogue import calendar, mail, page, tags
 from streams.catalogue.errors import CatalogueError
+from streams.catalogue.filling import Filling
 from streams.catalogue.language import Language
 from streams.catalogue.library import KINDS, Library
 from streams.catalogue.mail import Envelope, FallbackLine
@@ -39,10 +37,8 @@ class Catalogue:
     def __init__(self, sources: Mapping[str, str], drafts: bool = True) -> None:
         self.library: Final = Library(sources)
         self._drafts = drafts
-        self._plain = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
-        self._html = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=True)
-        self._frame = self._html.from_string(self.library.frame)
-        self._compiled: dict[tuple[str, bool], jinja2.Template] = {}
+        self._filling = Filling()
+        self._frame = self._filling.frame(self.library.frame)
         self._versions: dict[tuple[str, str, Channel], str] = {}
 
     @property
@@ -65,7 +61,7 @@ class Catalogue:
         """The text message of a case, with its size."""
         file = self._file(kind, language)
         known = values(self.library.languages[language], facts, "sms")
-        body = self._render(self._choose(file, "sms", facts, known), known, html=False)
+        body = self._filling.fill(self._choose(file, "sms", facts, known), known, html=False)
         measured = sms.size(body)
         return Text(body=body, segments=measured.segments, encoding=measured.encoding)
 
@@ -91,9 +87,9 @@ class Catalogue:
         marked = {name: page.value(name, value) for name, value in known.items()}
 
         def fill(wording: str, html: bool) -> str:
-            return self._render(wording, marked if html else known, html)
+            return self._filling.fill(wording, marked if html else known, html)
 
-        subject = self._render(made.subject, line, html=False)
+        subject = self._filling.fill(made.subject, line, html=False)
         fallback = self._fallback(language, envelope.requested)
         text = mail.text_part(made, fill, fallback)
         html = self._frame.render(
@@ -143,13 +139,6 @@ class Catalogue:
         """The first line: its own wording, else the sentence of the text message without the sentence on STOP."""
         own = self._choose(file, "lead", facts, known)
         return own or " ".join(self._choose(file, "sms", facts, known).removesuffix(words.stop).split())
-
-    def _render(self, wording: str, known: Mapping[str, Any], html: bool) -> str:
-        template = self._compiled.get((wording, html))
-        if template is None:
-            template = (self._html if html else self._plain).from_string(wording)
-            self._compiled[wording, html] = template
-        return template.render(known)
 
     def _fallback(self, served: str, requested: str | None) -> FallbackLine | None:
         wanted = tags.base(requested)

@@ -4,6 +4,7 @@ A placeholder becomes an isolated run (`bdi`), so that a date or an address keep
 address of a program becomes the one kind of link that a message has.
 """
 
+import functools
 import html
 import re
 
@@ -20,11 +21,13 @@ def value(name: str, text: str) -> Markup:
     return Markup("<bdi>{0}</bdi>").format(safe)
 
 
+@functools.lru_cache(maxsize=2048)
 def escaped(wording: str) -> str:
     """A wording whose own letters are HTML text, its placeholders still in place."""
     return html.escape(wording, quote=False)
 
 
+@functools.lru_cache(maxsize=4096)  # most of an email is the same for many readers
 def blocks(rendered: str) -> Markup:
     """Paragraphs and lists: a line is a paragraph, lines that begin with a hyphen are a list."""
     parts: list[str] = []

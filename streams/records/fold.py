@@ -20,9 +20,18 @@ from streams.records.reviews import move_review
 from streams.records.run import Run
 
 
-def fold(entries: Sequence[Entry], program: str, now: datetime, deceased: Entry | None = None) -> Picture:
-    """The picture of a record at `now`. `deceased` is the event that said so, if any did."""
-    left = effective(entries)
+def fold(
+    entries: Sequence[Entry],
+    program: str,
+    now: datetime,
+    deceased: Entry | None = None,
+    left: Effective | None = None,
+) -> Picture:
+    """The picture of a record at `now`.
+
+    `deceased` is the event that said so, if any did; `left` what counts of the entries, where that is known already.
+    """
+    left = left or effective(entries)
     outranked: frozenset[str] = frozenset()
     while True:
         run = Run(program, left)

@@ -6,9 +6,9 @@ the place of its type in the process, then by id. Never by arrival.
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -136,18 +136,6 @@ def rank(event: Entry) -> int:
     return _RANKS.get(event.canonical or "", len(_RANKS))
 
 
-T = TypeVar("T")
-
-
-def newest(entries: Iterable[Entry], said: Callable[[Entry], T | None]) -> T | None:
-    """The newest of what the events say, by their own time."""
-    found: T | None = None
-    for one in sorted(entries, key=lambda one: (one.at, one.id)):
-        value = said(one)
-        found = found if value is None else value
-    return found
-
-
 class Placed(NamedTuple):
     """An event and the moment at which it counts: never earlier than that of the event before it in sequence."""
 
@@ -223,6 +211,8 @@ def effective(entries: Sequence[Entry]) -> Effective:
     Of several corrections of one event the newest speaks. A correction that was itself replaced still takes away what
     it corrected; one that was voided does not.
     """
+    if all(one.data.corrects is None for one in entries):
+        return Effective(tuple(entries), tuple(entries), frozenset())
     log = _by_id(entries)
     by_target: dict[Name, list[Entry]] = {}
     for one in entries:

@@ -28,7 +28,7 @@ from streams.reading import Reading, read, record_key
 from streams.records.log import LIMIT, Entry, entry
 from streams.records.outcomes import outcome
 from streams.records.ownership import identity_item, move
-from streams.records.settle import settle
+from streams.records.settle import settle, wake
 from streams.records.state import Ended, Record, Told
 from streams.records.telling import take_back_all
 from streams.records.turn import Turn
@@ -66,7 +66,7 @@ class Records:
     def wake(self, state: Record, now: datetime) -> tuple[Record, Sequence[Output]]:
         """The record after what the clock alone does to it."""
         turn = Turn(state.key, state, now, self._identity, self._policy)
-        settle(turn, None)
+        wake(turn)
         return turn.state, turn.out
 
     def receive(self, state: Record, message: RecordsMessage, now: datetime) -> tuple[Record, Sequence[Output]]:

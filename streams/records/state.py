@@ -70,7 +70,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     away when this one is shown: record, traveler, version.
     `steps` are the identities of the steps that were published or were history; `shown` is the last published state of
     each axis; `waiting` are messages for the traveler of a record that has none yet; `contested` says of events since
-    when a contradiction holds what they tell.
+    when a contradiction holds what they tell. At `lookAt` the clock changes more than the holds.
     """
 
     key: str
@@ -100,3 +100,4 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     work: dict[str, str] = {}
     marks: dict[str, Marked] = {}
     dueAt: datetime | None = None
+    lookAt: datetime | None = None

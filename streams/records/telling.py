@@ -61,11 +61,11 @@ def _news(turn: Turn, step: Step, how: Tell, picture: Picture) -> News:
     return msgspec.structs.replace(one, queuedAt=turn.state.contested.get(step.cause))
 
 
-def release(turn: Turn, picture: Picture) -> None:
-    """End the holds whose time has come."""
+def release(turn: Turn, contested: bool) -> None:
+    """End the holds whose time has come; `contested`: facts contradict each other."""
     kept = []
     for item in turn.state.items:
-        if item.status == "held" and item.news.releaseAt <= turn.now and not frozen(item, picture):
+        if item.status == "held" and item.news.releaseAt <= turn.now and not frozen(item, contested):
             one = item.news
             turn.tell_traveler(
                 Release(record=one.record, applicationId=one.applicationId, kind=one.kind, fact=one.fact)
@@ -123,9 +123,9 @@ def take_back_all(turn: Turn) -> None:
     ]
 
 
-def frozen(item: Item, picture: Picture) -> bool:
+def frozen(item: Item, contested: bool) -> bool:
     """Whether news waits because facts contradict each other (domain 3.4 rule 6)."""
-    return bool(picture.conflicts) and item.news.kind in DECIDED
+    return contested and item.news.kind in DECIDED
 
 
 def _withdraw_untrue(
@@ -138,7 +138,7 @@ def _withdraw_untrue(
         gone = item.step is not None and item.step not in living and item.status in ("held", "released")
         if gone and _base(item.news.name_in_record) in same:
             item = msgspec.structs.replace(item, step=same[_base(item.news.name_in_record)])
-        elif gone and not frozen(item, picture):
+        elif gone and not frozen(item, bool(picture.conflicts)):
             item = _take_back(turn, item)
         kept.append(item)
     state.items = kept

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -12,7 +12,7 @@ from streams import events
 from streams.grammar import Output, ToStage
 from streams.identity import Identity
 from streams.policy import Policy
-from streams.records.log import Effective, Entry, effective, newest
+from streams.records.log import Effective, Entry, effective
 from streams.records.persons import disputed
 from streams.records.state import Record
 
@@ -37,6 +37,7 @@ class Turn:
         self.origin: Origin | None = None
         self.out: list[Output] = []
         self._left: tuple[int, Effective] | None = None
+        self._heard: tuple[Effective, list[Entry]] | None = None
 
     def tell_traveler(self, message: Message, traveler: str | None = None) -> None:
         """Send a message to the record's traveler, or to a given one."""
@@ -51,8 +52,16 @@ class Turn:
 
     def said(self, what: Callable[[Entry], T | None]) -> T | None:
         """The newest of what the events say of the person, but for those that speak of somebody else."""
-        strange = disputed(self.left().events)
-        return newest((one for one in self.left().living if (one.source, one.id) not in strange), what)
+        return next((value for one in self._speakers() if (value := what(one)) is not None), None)
+
+    def _speakers(self) -> list[Entry]:
+        """The events that speak of the person of this record, the newest first."""
+        left = self.left()
+        if self._heard is None or self._heard[0] is not left:
+            strange = disputed(left.events)
+            own = [one for one in left.living if (one.source, one.id) not in strange]
+            self._heard = (left, sorted(own, key=lambda one: (one.at, one.id), reverse=True))
+        return self._heard[1]
 
     def birth_date(self) -> date | None:
         """The newest birth date that an event gives."""
@@ -60,7 +69,7 @@ class Turn:
 
     def refuses(self, traveler: str) -> bool:
         """Whether this traveler has refused the record, born as it says now."""
-        return f"{traveler}|{self.birth_date()}" in self.state.refused
+        return bool(self.state.refused) and f"{traveler}|{self.birth_date()}" in self.state.refused
 
     def open_work(self, item: str, reason: str, trigger: Entry | None) -> None:
         """Put something before the staff, once."""
@@ -77,11 +86,9 @@ class Turn:
         self.out.append(events.work(action, data, self.key, f"{item}|{cause}", self.now))  # type: ignore[arg-type]
 
 
+_CONTAINERS: Final = tuple(one.name for one in msgspec.structs.fields(Record) if one.default_factory in (list, dict))
+
+
 def copy(state: Record) -> Record:
     """A copy that may be changed: the fields that are containers are new."""
-    changed: dict[str, Any] = {}
-    for name in state.__struct_fields__:
-        value = getattr(state, name)
-        if isinstance(value, list | dict):
-            changed[name] = value.copy()
-    return msgspec.structs.replace(state, **changed)
+    return msgspec.structs.replace(state, **{name: getattr(state, name).copy() for name in _CONTAINERS})

@@ -43,7 +43,7 @@ def count_end(turn: Turn, name: str) -> None:
 def say(
     turn: Turn, name: str, state: NotificationState, reason: str | None = None, until: datetime | None = None
 ) -> None:
-    """Write the step, and tell the record of it."""
+    """Write the step, and tell the record of an end."""
     item = turn.traveler.items[name]
     news = item.news
     requested = recipient(turn.traveler, turn.now, news.record).language
@@ -65,7 +65,7 @@ def say(
         reason=reason,
     )
     turn.emit(events.notification(state, data, turn.now, f"{item.round}:{item.holds}"))
-    if item.kept:
+    if item.kept and state in events.NOTED:
         forward(
             turn,
             Outcome(

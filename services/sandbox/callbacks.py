@@ -5,7 +5,7 @@ client cost more than all else that the sandbox does, and six attempts each wher
 """
 
 import asyncio
-import contextlib
+import re
 import ssl
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ _TOTAL: Final = 15.0
 _READ: Final = 5.0
 _IDLE: Final = 10.0
 _MOST: Final = 65_536
+_FIRST: Final = re.compile(r"http/1\.[01] (\d{3})\b")
 
 _Place = tuple[str, int, bool]
 _Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -108,13 +109,13 @@ async def _connect(place: _Place) -> _Line:
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     """The status of an answer, and whether its connection serves again: only where its end is certain."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
-    status = int(head[0].split(" ")[1])
-    fields = dict(line.split(": ", 1) for line in head[1:] if ": " in line)
-    length = 0 if status == 204 else None
-    with contextlib.suppress(ValueError):
-        length = int(fields.get("content-length", length if length is not None else ""))
-    if length is None or length > _MOST or fields.get("connection") == "close":
-        return status, False
-    await reader.readexactly(length)
-    return status, True
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
+    found = _FIRST.match(first)
+    if found is None:
+        raise ValueError("no answer of HTTP")
+    fields = dict(line.split(": ", 1) for line in lines if ": " in line)
+    length = fields.get("content-length", "0" if found[1] == "204" else "")
+    if not length.isdigit() or int(length) > _MOST or fields.get("connection") == "close":
+        return int(found[1]), False
+    await reader.readexactly(int(length))
+    return int(found[1]), True

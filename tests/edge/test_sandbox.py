@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from services import clock, endpoints
 from services.sandbox import command, faults, ledger
+from services.sandbox.callbacks import Caller as WebhookCaller
 from services.sandbox.server import SandboxServer
 from services.settings import Settings
 from tests.edge.conftest import NUMBER, Rig, text
@@ -281,3 +282,51 @@ def test_a_wrong_fault_on_the_command_line_is_one_sentence() -> None:
         assert result.exit_code == 2
         assert "Traceback" not in result.output
     assert "undelivered" in CliRunner().invoke(command, ["--faults"]).output
+
+
+async def _webhooks(answers: list[bytes], posts: int) -> tuple[list[bool], int]:
+    """What posting so often came to at a server that answers so, in turn, and how many connections it took."""
+    connections = 0
+    left = iter(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.decode().lower().partition("content-length: ")[2].partition("\r\n")[0])
+                await reader.readexactly(length)
+                answer = next(left, b"")
+                writer.write(answer)
+                if not answer or b"close" in answer:
+                    break
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/twilio/status/x#rc=1&rp=all"
+    caller = WebhookCaller(Settings.load({}).twilio)
+    done = [await caller.post(url, {"MessageSid": "SM1", "To": NUMBER}) for _ in range(posts)]
+    await caller.close()
+    server.close()
+    return done, connections
+
+
+_204 = b"HTTP/1.1 204 No Content\r\n\r\n"
+_XML = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<r/>\n"
+
+
+async def test_webhooks_share_a_connection_as_long_as_its_answers_have_a_certain_end() -> None:
+    assert await _webhooks([_204, _XML, _204], 3) == ([True, True, True], 1)
+    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    assert await _webhooks([endless, closing, _204], 3) == ([True, True, True], 3)
+
+
+async def test_a_webhook_that_fails_is_tried_again_as_its_url_says() -> None:
+    failing = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    assert (await _webhooks([failing, _204], 1))[0] == [True]
+    assert (await _webhooks([b"nonsense\r\n\r\n", _204], 1))[0] == [True]
+    assert (await _webhooks([b"", _204], 1))[0] == [True]
+    assert (await _webhooks([failing, failing, _204], 1))[0] == [False]

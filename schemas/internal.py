@@ -191,13 +191,17 @@ class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
     """The whole log of a record that was merged into this one, in its own encoding. From records to records.
 
     `owner` still shows the old card at `version`; it is taken away when the new one stands. `path` are the records
-    that it went through, so that records merged in a circle end in one of them.
+    that it went through, so that records merged in a circle end in one of them. `steps`, `shown` and `marks` are what
+    was published of it: a record that is new begins with that, and publishes none of it again.
     """
 
     record: str
     entries: bytes
     told: bytes
     ended: bytes = b"\x90"
+    steps: tuple[str, ...] = ()
+    shown: dict[str, str] = {}
+    marks: bytes = b"\x80"
     owner: str | None = None
     version: int = 0
     path: tuple[str, ...] = ()

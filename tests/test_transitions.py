@@ -72,6 +72,34 @@ def test_a_date_that_is_corrected_moves_nothing() -> None:
     assert (card["membership"]["validTo"], card["review"]["replyBy"]) == ("2033-04-18", "2027-03-25")
 
 
+def test_what_was_published_of_a_record_is_not_published_again_when_it_is_merged() -> None:
+    scene = Scene().cbp(DAY(1), "application.submitted", applicationId="A")
+    scene.cbp(DAY(2), "application.approved", applicationId="A", validTo="2032-04-18")
+    scene.cbp(DAY(3), "record.merged", mergedInto="GE-2")
+    scene.cbp(DAY(4), "membership.suspended")
+    story = scene.play(END)
+    names = [event["type"].rpartition(".")[2] for event in story.events(topics.TRANSITIONS)]
+    assert names == ["APP_SUBMITTED", "APPROVED", "ACTIVATED", "SUSPENDED"]
+    assert [row["metric_id"] for row in story.timing("M1")] == ["M1"]
+
+
+def test_what_waited_for_a_person_goes_with_a_record_that_is_merged() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", applicationId="A", validTo="2032-04-18")
+    scene.cbp(DAY(1), "application.denied", applicationId="A")
+    scene.cbp(DAY(3), "record.merged", mergedInto="GE-2")
+    work = [
+        (event["type"].rpartition(".")[2], event["data"]["recordId"]) for event in scene.play(END).events(topics.WORK)
+    ]
+    assert work == [("opened", "GE-1"), ("closed", "GE-1"), ("opened", "GE-2")]
+
+
+def test_an_application_begins_from_nothing_where_the_one_before_it_was_voided() -> None:
+    scene = Scene().cbp(DAY(1), "application.submitted", id="wrong")
+    scene.cbp(DAY(2), "record.corrected", corrects="wrong", void=True)
+    scene.cbp(DAY(3), "application.submitted")
+    assert moves(scene.play(END))[-1] == (None, "APP_SUBMITTED", None, "SUBMITTED")
+
+
 def test_a_membership_closes_on_the_day_of_death_whichever_event_comes_first() -> None:
     approved = {"time": DAY(1), "validTo": "2032-04-18", "portalSubject": "dana"}
     death = {"time": DAY(3), "id": "death"}

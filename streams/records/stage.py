@@ -29,13 +29,14 @@ from streams.records.log import LIMIT, Entry, entry
 from streams.records.outcomes import outcome
 from streams.records.ownership import identity_item, move
 from streams.records.settle import settle, wake
-from streams.records.state import Ended, Record, Told
+from streams.records.state import Ended, Marked, Record, Told
 from streams.records.telling import take_back_all
 from streams.records.turn import Turn
 
 _entries = msgspec.msgpack.Decoder(list[Entry])
 _told = msgspec.msgpack.Decoder(list[Told])
 _ended = msgspec.msgpack.Decoder(list[Ended])
+_marks = msgspec.msgpack.Decoder(dict[str, Marked])
 
 ABOUT_THE_PERSON = ("updated", "deceased", "erased")
 """Profile events that name a record in place of a portal subject: the record's traveler decides."""
@@ -291,6 +292,9 @@ class Records:
                     entries=msgspec.msgpack.encode(moved),
                     told=msgspec.msgpack.encode(state.told),
                     ended=msgspec.msgpack.encode(state.ended),
+                    steps=tuple(state.steps),
+                    shown=state.shown,
+                    marks=msgspec.msgpack.encode(state.marks),
                     owner=state.owner,
                     version=state.version + 1,
                     path=(turn.key,),
@@ -301,6 +305,8 @@ class Records:
             if isinstance(one, Arrived):
                 turn.out.append(ToStage("records", target, one))
         take_back_all(turn)
+        for item in list(state.work):
+            turn.close_work(item, state.entries[-1])
         state.version += 1
         state.entries, state.waiting, state.dueAt = [], [], None
         turn.out.append(Renew())
@@ -317,6 +323,9 @@ class Records:
         new = [one for one in _entries.decode(message.entries) if (one.source, one.id) not in known]
         if message.owner is not None:
             state.absorbed.append((message.record, message.owner, message.version))
+        if not any(one.of_program for one in state.entries):
+            state.steps, state.shown = list(message.steps), dict(message.shown)
+            state.marks = _marks.decode(message.marks)
         state.entries += new
         state.told += _told.decode(message.told)
         state.ended += _ended.decode(message.ended)

@@ -58,7 +58,7 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
     touched: set[str] = set()
     for step in fresh:
         lane = _lane(step.axis, named.get(step.case))
-        begins = step.before == "-" and step.axis not in replaced
+        begins = step.before == "-" and (step.axis not in replaced or state.shown.get(lane) == "VOIDED")
         before = step.before if begins else state.shown.get(lane, step.before)
         state.shown[lane] = step.after
         touched.add(lane)

@@ -41,7 +41,7 @@ class Memory(msgspec.Struct, frozen=True):
     write_buffers: int = 64 << 20
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """The new value of a key (None: gone) and the due moment that its old value named.
 
     `key` is the data key of the value in sealed form, where that is new with it.

@@ -57,7 +57,7 @@ class Received(Protocol):
     headers: Headers
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A record to be written."""
 
     topic: str

@@ -15,7 +15,7 @@ from schemas.cloudevents import CloudEvent
 from schemas.internal import Claim, Lookup, Message, Origin, Redact, Trouble, Withhold
 
 
-class ToStage(msgspec.Struct, frozen=True):
+class ToStage(msgspec.Struct, frozen=True, gc=False):
     """A message for one key of another stage."""
 
     stage: str
@@ -23,7 +23,7 @@ class ToStage(msgspec.Struct, frozen=True):
     message: Message
 
 
-class Publish(msgspec.Struct, frozen=True):
+class Publish(msgspec.Struct, frozen=True, gc=False):
     """An event on an output topic; None is a tombstone."""
 
     topic: str
@@ -31,7 +31,7 @@ class Publish(msgspec.Struct, frozen=True):
     event: CloudEvent | None
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """A source record that we cannot use, with the reason (contract 1.3). `error` holds no values of the record."""
 
     origin: Origin
@@ -53,7 +53,7 @@ Output = ToStage | Publish | DeadLetter | Command | Renew
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Emission(msgspec.Struct, frozen=True):
+class Emission(msgspec.Struct, frozen=True, gc=False):
     """An output and the moment at which it was decided."""
 
     at: datetime

@@ -1,6 +1,6 @@
 """A keyed stage on its inbox: opens states and messages, runs the pure function, seals what comes out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from time import perf_counter
 from typing import Any, Final
@@ -21,6 +21,9 @@ from streams.grammar import Command, DeadLetter, Emission, Publish, Renew, Stage
 
 LARGEST_STATE: Final = (2 << 20) - (64 << 10)
 """Bytes of one key's state: what a changelog record takes, less room for the seal, the key and the framing."""
+
+_AT_ONCE: Final = 250
+"""Keys that are looked up together."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -106,9 +109,7 @@ class _Work:
     def run(self, records: Sequence[Received]) -> Slice:
         limits, slice_ = self._limits, self.slice
         stop = perf_counter() + limits.seconds
-        records = records[: limits.records]
-        self._prefetch(records)
-        for record in records:
+        for record in self._prefetched(records[: limits.records]):
             until = wire.header(record, wire.TICK)
             if until is None:
                 self._event(record)
@@ -122,10 +123,15 @@ class _Work:
         self._close()
         return slice_
 
-    def _prefetch(self, records: Sequence[Received]) -> None:
-        keys = list({record.key: None for record in records if record.key is not None})
-        self._held.update(zip(keys, self._store.get_many(keys), strict=True))
-        self._sealing.prefetch(keys)
+    def _prefetched(self, records: Sequence[Received]) -> Iterator[Received]:
+        """The records, after the states of the next few were looked up at once: a slice may end before they do."""
+        for start in range(0, len(records), _AT_ONCE):
+            ahead = records[start : start + _AT_ONCE]
+            named = {record.key: None for record in ahead if record.key is not None and record.key not in self._states}
+            keys = list(named)
+            self._held.update(zip(keys, self._store.get_many(keys), strict=True))
+            self._sealing.prefetch(keys)
+            yield from ahead
 
     def _load(self, key: bytes) -> Any:
         state = self._states.get(key)

@@ -3,29 +3,28 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
-from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Redact, Text, Trouble, Withhold
+from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Redact, Trouble, Withhold
 from services import logs
 from services.attempt import Answer, Attempt
 from services.clock import Clock
 from services.dialer import measures
 from services.dialer.dailycap import DailyCap, midnight
-from services.dialer.lease import Lease, seconds_left
+from services.dialer.guard import Guard, Job
+from services.dialer.lease import Lease
 from services.dialer.line import Line
 from services.dialer.providers import Providers
 from services.dialer.tally import segments_since
+from services.dialer.tasks import Tasks
 from services.failpoints import Failpoints
 from services.settings import Settings
 from streams.grammar import Command
 
 Report = Callable[[str, AddressesMessage], Awaitable[None]]
 
-_MARGIN: Final = 5.0
 _MAILS: Final = 4
 _LOOKUPS: Final = 4
 _UNPACED: Final = 1e6
@@ -33,15 +32,6 @@ _COME_BACK: Final = 1.0
 _DAY_REACHED: Final = "30023"
 
 _log = logs.get(__name__)
-
-
-class _Job(msgspec.Struct, frozen=True):
-    claim: Claim
-    lease: Lease
-
-    @property
-    def segments(self) -> int:
-        return self.claim.message.segments if isinstance(self.claim.message, Text) else 1
 
 
 class Dialer:
@@ -67,22 +57,20 @@ class Dialer:
         self._report = report
         self._failpoints = Failpoints.load(os.environ) if failpoints is None else failpoints
         self._connections = connections
-        self._surprise = surprise or _end_process
         # On the stepped clock a wait here would be for a moment that cannot come before the dialer is done.
         self._stepped = settings.clock == "stepped"
         rate = _UNPACED if self._stepped else settings.sender_rate
-        self._lines: dict[str, Line[_Job]] = {
+        self._lines: dict[str, Line[Job]] = {
             "sms": Line(rate, min(32, connections), connections),
             "email": Line(_UNPACED, _MAILS, _MAILS),
         }
         self._cap = DailyCap(None if self._stepped else settings.daily_segments)
         self._tally = tally
-        self._live: set[str] = set()
-        self._withheld: set[str] = set()
+        self._guard = Guard(clock, settings.send_timeout)
         self._changed = {channel: asyncio.Event() for channel in self._lines}
         self._asking = asyncio.Semaphore(_LOOKUPS)
         self._loops: list[asyncio.Task[None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(surprise or _end_process)
         self._stopping = False
         self._open = 0
 
@@ -90,9 +78,7 @@ class Dialer:
         """Get ready to dial. Raises SettingsError where there is no provider."""
         await self._count_day()
         self._providers = Providers(self._settings, self._connections + _LOOKUPS)
-        self._loops = [asyncio.create_task(self._run(channel)) for channel in self._lines]
-        for loop in self._loops:
-            loop.add_done_callback(self._ended)
+        self._loops = [self._tasks.spawn(self._run(channel)) for channel in self._lines]
 
     async def stop(self) -> None:
         """Turn back what waits, let requests under way finish within their time, and report all results."""
@@ -101,12 +87,8 @@ class Dialer:
             loop.cancel()
         for line in self._lines.values():
             for job in line.drain():
-                self._spawn(self._turn_back(job, "stopping", None))
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._settings.send_timeout + 1)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+                self._tasks.spawn(self._turn_back(job, "stopping", None))
+        await self._tasks.finish(self._settings.send_timeout + 1)
         await self._providers.close()
 
     def share(self, owned: int) -> None:
@@ -115,7 +97,7 @@ class Dialer:
         self._lines["sms"].pacer.share = part
         if part != self._cap.share:
             self._cap.share = part
-            self._spawn(self._count_day())
+            self._tasks.spawn(self._count_day())
 
     @property
     def open(self) -> int:
@@ -141,27 +123,27 @@ class Dialer:
                 self._rest(command)
             case Lookup() | Redact():
                 self._count(1)
-                self._spawn(self._ask(command, lease))
+                self._tasks.spawn(self._ask(command, lease))
             case Claim():
                 self._count(1)
-                self._live.add(command.claimId)
-                self._take(_Job(command, lease))
+                self._take(Job(command, lease))
 
-    def _take(self, job: _Job) -> None:
+    def _take(self, job: Job) -> None:
         command = job.claim
+        self._guard.enter(job)
         if self._stopping:
-            self._spawn(self._turn_back(job, "stopping", None))
+            self._tasks.spawn(self._turn_back(job, "stopping", None))
             return
-        reason = self._why_not(job)
+        reason = self._guard.why_not(job)
         if reason is not None:
-            self._spawn(self._turn_back(job, reason, _COME_BACK))
+            self._tasks.spawn(self._turn_back(job, reason, _COME_BACK))
             return
         if command.channel == "sms":
             tomorrow = self._cap.wait(command.lane, job.segments, self._clock.now())
             if tomorrow is not None:
-                self._spawn(self._turn_back(job, "daily-cap", tomorrow))
+                self._tasks.spawn(self._turn_back(job, "daily-cap", tomorrow))
                 return
-        patience = 0.0 if self._stepped else self._time_left(job) - self._margin
+        patience = 0.0 if self._stepped else self._guard.patience(job)
         refusal = self._lines[command.channel].offer(
             job,
             name=command.notificationId,
@@ -172,36 +154,20 @@ class Dialer:
             now=self._now(),
         )
         if refusal is not None:
-            self._spawn(self._turn_back(job, *refusal))
+            self._tasks.spawn(self._turn_back(job, *refusal))
         else:
             self._changed[command.channel].set()
-
-    @property
-    def _margin(self) -> float:
-        return min(_MARGIN, self._settings.send_timeout)
 
     def _now(self) -> float:
         return self._clock.now().timestamp() if self._stepped else time.monotonic()
 
-    def _time_left(self, job: _Job) -> float:
-        return seconds_left(job.lease, job.claim.deadline, self._clock)
-
-    def _why_not(self, job: _Job) -> str | None:
-        """Why a claim may not be dialled at this moment; None when it may."""
-        if not job.lease.held():
-            return "lease-lost"
-        if job.claim.claimId in self._withheld:
-            return "withheld"
-        return "too-late" if self._time_left(job) < self._margin else None
-
     def _withhold(self, command: Withhold) -> None:
         """A claim that waits comes back at once; one on its way is asked once more before its first byte."""
-        if command.claimId not in self._live:
+        if not self._guard.withhold(command.claimId):
             return
-        self._withheld.add(command.claimId)
         for line in self._lines.values():
             for job in line.withdraw(lambda job: job.claim.claimId == command.claimId):
-                self._spawn(self._turn_back(job, "withheld", None))
+                self._tasks.spawn(self._turn_back(job, "withheld", None))
 
     def _rest(self, trouble: Trouble) -> None:
         _log.error("the provider delivers nothing until a person has acted", channel=trouble.channel, code=trouble.code)
@@ -222,8 +188,8 @@ class Dialer:
         while True:
             changed.clear()
             step = line.next(self._now())
-            if isinstance(step, _Job):
-                self._spawn(self._dial(line, step))
+            if isinstance(step, Job):
+                self._tasks.spawn(self._dial(line, step))
                 continue
             try:
                 async with asyncio.timeout(step):
@@ -231,12 +197,12 @@ class Dialer:
             except TimeoutError:
                 continue
 
-    async def _dial(self, line: Line[_Job], job: _Job) -> None:
+    async def _dial(self, line: Line[Job], job: Job) -> None:
         claim = job.claim
         answer: Answer | None = None
         try:
             self._failpoints.reach("before-dial")
-            reason = self._why_not(job) or ("breaker" if line.breaker.wait(self._now()) > 0 else None)
+            reason = self._guard.why_not(job) or ("breaker" if line.breaker.wait(self._now()) > 0 else None)
             if reason is None:
                 line.breaker.begin()
                 answer = await self._request(job)
@@ -251,27 +217,29 @@ class Dialer:
         if claim.channel == "sms" and answer.result in ("accepted", "doubt"):
             self._cap.spend(job.segments, self._clock.now())
         self._failpoints.reach("before-result")
-        await self._finish(claim, answer)
+        await self._finish(job, answer)
         self._failpoints.reach("after-result")
 
-    async def _request(self, job: _Job) -> Answer:
+    async def _request(self, job: Job) -> Answer:
         return await self._providers.send(
             job.claim,
-            Attempt(lambda: self._why_not(job), self._failpoints),
-            min(self._settings.send_timeout, max(self._time_left(job), 0.1)),
-            lambda answer: self._spawn(self._say(job.claim, answer)),
+            Attempt(lambda: self._guard.why_not(job), self._failpoints),
+            min(self._settings.send_timeout, max(self._guard.time_left(job), 0.1)),
+            lambda answer: self._say_later(job.claim, answer),
         )
 
-    async def _turn_back(self, job: _Job, reason: str, seconds: float | None) -> None:
-        measures.TURNED_BACK.labels(reason).inc()
-        await self._finish(job.claim, Answer(result="not-sent", code=reason, retryAfter=seconds))
+    def _say_later(self, claim: Claim, answer: Answer) -> None:
+        self._tasks.spawn(self._say(claim, answer))
 
-    async def _finish(self, claim: Claim, answer: Answer) -> None:
+    async def _turn_back(self, job: Job, reason: str, seconds: float | None) -> None:
+        measures.TURNED_BACK.labels(reason).inc()
+        await self._finish(job, Answer(result="not-sent", code=reason, retryAfter=seconds))
+
+    async def _finish(self, job: Job, answer: Answer) -> None:
         try:
-            await self._say(claim, answer)
+            await self._say(job.claim, answer)
         finally:
-            self._live.discard(claim.claimId)
-            self._withheld.discard(claim.claimId)
+            self._guard.leave(job)
             self._count(-1)
 
     async def _say(self, claim: Claim, answer: Answer) -> None:
@@ -311,17 +279,6 @@ class Dialer:
     def _count(self, change: int) -> None:
         self._open += change
         measures.OPEN.set(self._open)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._surprise(error)
 
 
 def _end_process(error: BaseException) -> None:

@@ -13,14 +13,15 @@ _WINDOW: Final = 30.0
 _SHORTEST: Final = 30.0
 _LONGEST: Final = 300.0
 # Nothing will go through until a person has acted: credentials, suspended account, unregistered campaign.
-_STOPS: Final = frozenset({"401", "403", "20003", "30002", "30034"})
+_STOPS: Final = frozenset({"401", "20003", "30002", "30034"})
 
 
 class Breaker:
     """Opens when half of at least twenty requests in thirty seconds failed, or at one answer that stops everything.
 
-    Failed: no connection, no answer, 5xx, bad credentials. What is wrong with one message does not count, nor does
-    429. When the time is over one request goes as a trial; it closes the circuit or opens it for twice as long.
+    Failed: no connection, no answer, 5xx, bad credentials, a refusal by something on the way. What is wrong with one
+    message does not count, nor does 429. When the time is over one request goes as a trial; it closes the circuit or
+    opens it for twice as long. A restart forgets all this, and learns it again from a window of requests at most.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 from schemas.internal import Inbound, Receipt
 from services import bounces, logs
 from services.twilio import MESSAGE_SID
+from services.web import measures
 from services.web.forms import Forms
 from services.web.inlet import Inlet, NotHeld
 from streams.hearing import without_numbers
@@ -60,6 +61,7 @@ class Hooks:
             code=form["ErrorCode"].lstrip("0") or None,
         )
         await held(self._inlet, key, receipt)
+        measures.RECEIPTS.labels("sms", receipt.status, receipt.code or "").inc()
         _log.info("receipt", provider_id=receipt.providerId, status=receipt.status, code=receipt.code)
         return web.Response(status=204)
 

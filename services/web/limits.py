@@ -15,9 +15,9 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import Counter
 
 from services.twilio import SIGNATURE_HEADER
+from services.web import measures
 
 _SOURCES: Final = 10_000
 _BURST: Final = 20.0
@@ -26,8 +26,6 @@ _BURST: Final = 20.0
 _EXEMPT: Final = frozenset({"/healthz", "/metrics"})
 _SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{27}=|[A-Za-z0-9+/]{43}=")
 """HMAC-SHA1 or HMAC-SHA256 in base64."""
-
-_REFUSED: Final = Counter("ttn_web_limited", "Requests answered 429 because their source had asked for too much.")
 
 
 class Limits:
@@ -87,7 +85,7 @@ def _brings_proof(request: web.Request) -> bool:
 
 
 def _too_many(wait: float) -> web.HTTPTooManyRequests:
-    _REFUSED.inc()
+    measures.LIMITED.inc()
     return web.HTTPTooManyRequests(headers={"Retry-After": str(math.ceil(wait))})
 
 

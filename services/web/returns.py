@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services import bounces, logs
+from services.web import measures
 from services.web.inlet import Inlet, NotHeld
 
 _TIMEOUT: Final = 60.0
@@ -57,5 +58,6 @@ class Returns:
             except NotHeld as error:
                 _log.error("not held by Kafka", reason=str(error))
                 return "451 4.3.0 try later"
+            measures.RECEIPTS.labels("email", notice.verdict, (notice.code or "")[:1]).inc()
             _log.info("receipt", channel="email", status=notice.verdict, code=notice.code)
         return "250 2.0.0 OK"

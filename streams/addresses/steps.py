@@ -12,7 +12,7 @@ from streams.addresses.state import Ending, Job
 from streams.addresses.turn import Turn
 from streams.identity import event_id
 
-BACK_OFF: Final = (5, 900)
+BACK_OFF: Final = (5, 1800)
 """Seconds before the next claim after one that never arrived, doubled each time up to the second figure."""
 
 REST: Final = (5, 1800)

@@ -250,6 +250,14 @@ async def test_a_made_up_unsubscribe_link_is_not_found(site: Site, token: str) -
     assert site.held.messages == []
 
 
+async def test_failures_are_counted_by_code_so_that_their_rate_can_raise_an_alarm(site: Site) -> None:
+    form = site.receipt(MessageStatus="undelivered", ErrorCode="30007")
+    assert await site.post(f"/twilio/status/{TOKEN}", form) == 204
+    async with site.session.get(site.url + "/metrics") as response:
+        counts = await response.text()
+    assert 'ttn_web_receipts_total{channel="sms",code="30007",status="undelivered"}' in counts
+
+
 async def test_health_and_metrics_answer(site: Site) -> None:
     async with site.session.get(site.url + "/healthz") as response:
         assert response.status == 200

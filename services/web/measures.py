@@ -1,4 +1,4 @@
-"""What the web counts, for `/metrics`; among it what must raise an alarm, such as texts that carriers filter (30007)."""
+"""What the web counts, for `/metrics`; among it what must raise an alarm, such as texts that carriers filter."""
 
 from typing import Final
 

@@ -148,7 +148,17 @@ class Plan(_Message, tag="plan", frozen=True, kw_only=True):
 
 
 class Release(_Message, tag="release", frozen=True, kw_only=True):
-    """The debounce hold is over and the news still stands: tell it, at the right hour."""
+    """The hold is over and the news still stands: tell it, at the right hour, until `notAfter`."""
+
+    record: str
+    applicationId: str | None
+    kind: str
+    fact: str
+    notAfter: datetime | None = None
+
+
+class Freeze(_Message, tag="freeze", frozen=True, kw_only=True):
+    """The news was released and is in doubt now: what has not left waits for another Release."""
 
     record: str
     applicationId: str | None
@@ -539,6 +549,7 @@ TravelersMessage = (
     | CardGone
     | Plan
     | Release
+    | Freeze
     | Withdraw
     | ContactChanged
     | SourceGuardian

@@ -292,3 +292,29 @@ def test_the_warning_about_a_new_number_is_sent_once_though_the_old_number_is_de
     emails = [(when, kind) for when, kind, _ in story.emails() if kind != "APP_RECEIVED"]
     assert emails == [("2027-02-10T09:00:00Z", "CONTACT_CHANGED")]
     assert story.fates("OPT_IN_REQUEST", "email") == []
+
+
+def test_a_letter_that_waits_for_monday_does_not_leave_while_the_facts_contradict_each_other() -> None:
+    story = (
+        _received()
+        .cbp("2027-03-05T23:50:00Z", "application.denied", portalSubject="dana")
+        .cbp("2027-03-06T12:00:00Z", "application.approved", id="approved", validTo="2031-01-31")
+        .cbp("2027-03-09T18:00:00Z", "record.corrected", corrects="approved", void=True)
+        .play(until="2027-03-10T00:00:00Z")
+    )
+    assert ("2027-03-06T12:00:00Z", "CHECKING") in story.headlines()
+    assert story.texts() == [("2027-03-09T18:00:00Z", "LETTER_READY", "en")]
+    [life] = [life for (_, _, channel), life in story.lives().items() if channel == "sms"]
+    assert life == ["planned", "held", "held", "held", "claimed", "accepted", "delivered"]
+
+
+def test_an_approval_is_told_however_long_its_contradiction_lasted() -> None:
+    story = (
+        _received()
+        .cbp("2027-03-01T16:00:00Z", "application.approved", id="approved", portalSubject="dana", validTo="2031-01-31")
+        .cbp("2027-03-01T16:00:40Z", "application.denied")
+        .staff("2027-03-10T18:00:00Z", "release-conflict", "approved")
+        .play(until="2027-03-11T00:00:00Z")
+    )
+    assert story.texts() == [("2027-03-10T18:00:00Z", "APPROVED", "en")]
+    assert story.emails() == [("2027-03-10T18:00:00Z", "APPROVED", "en")]

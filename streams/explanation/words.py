@@ -67,6 +67,8 @@ HOLDS: Final = {
     "debounce": "the facts may still change",
     "quiet-hours": "outside the hours in which we may write",
     "adverse-hours": "a letter is told on weekdays from 9 to 18 where the traveler lives",
+    "contradiction": "the facts contradict each other, and a person must look first",
+    "no-guardian": "the child has no guardian whom we may write to",
 }
 """Why a message waits."""
 

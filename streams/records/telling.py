@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.internal import Facts, News, Plan, Release, ToldWrong, Withdraw
+from schemas.internal import Facts, Freeze, News, Plan, Release, ToldWrong, Withdraw
 from streams.grammar import ToStage
 from streams.identity import event_id
 from streams.intake import program_key
@@ -43,6 +43,8 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
     planned_news = [(step, _news(turn, step, how, picture)) for step, how in tells]
     if not picture.conflicts:
         state.contested = {}
+    else:
+        _freeze(turn)
     _withdraw_untrue(turn, picture, living, planned_news)
     wrong = _told_wrong(turn, living, picture)
     stands = planned_news[-1][0].identity if planned_news else None
@@ -67,10 +69,14 @@ def release(turn: Turn, contested: bool) -> None:
     for item in turn.state.items:
         if item.status == "held" and item.news.releaseAt <= turn.now and not frozen(item, contested):
             one = item.news
+            # A contradiction may have held it beyond its time: then its time begins now.
+            until = one.notAfter + (turn.now - one.releaseAt)
             turn.tell_traveler(
-                Release(record=one.record, applicationId=one.applicationId, kind=one.kind, fact=one.fact)
+                Release(
+                    record=one.record, applicationId=one.applicationId, kind=one.kind, fact=one.fact, notAfter=until
+                )
             )
-            item = msgspec.structs.replace(item, status="released")
+            item = msgspec.structs.replace(item, status="released", news=msgspec.structs.replace(one, notAfter=until))
         kept.append(item)
     turn.state.items = kept
 
@@ -126,6 +132,20 @@ def take_back_all(turn: Turn) -> None:
 def frozen(item: Item, contested: bool) -> bool:
     """Whether news waits because facts contradict each other (domain 3.4 rule 6)."""
     return contested and item.news.kind in DECIDED
+
+
+def _freeze(turn: Turn) -> None:
+    """Hold again what was released and may still wait for its hour: a letter, an approval."""
+    kept = []
+    for item in turn.state.items:
+        if item.status == "released" and item.news.kind in DECIDED:
+            one = item.news
+            turn.tell_traveler(
+                Freeze(record=one.record, applicationId=one.applicationId, kind=one.kind, fact=one.fact)
+            )
+            item = msgspec.structs.replace(item, status="held")
+        kept.append(item)
+    turn.state.items = kept
 
 
 def _withdraw_untrue(

@@ -28,6 +28,7 @@ _HANDLERS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     internal.CardGone: cards.gone,
     internal.Plan: messages.plan,
     internal.Release: messages.release,
+    internal.Freeze: messages.freeze,
     internal.Withdraw: messages.withdraw,
     internal.ContactChanged: contact.reported,
     internal.SourceGuardian: person.source_guardian,

@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 
 from msgspec.structs import replace
 
-from schemas.internal import News, Outcome, Plan, Recall, Release, Withdraw
+from schemas.internal import Freeze, News, Outcome, Plan, Recall, Release, Withdraw
 from schemas.outputs import Channel, Reason
 from streams import hours
 from streams.events import FINAL
@@ -54,7 +54,18 @@ def release(turn: Turn, message: Release) -> None:
     """The debounce hold is over: on to the hour at which each channel may be used."""
     for name, item in _of(turn, message):
         if item.phase == "planned":
+            if message.notAfter is not None:
+                turn.put(name, replace(item, news=replace(item.news, notAfter=message.notAfter)))
             go(turn, name)
+
+
+def freeze(turn: Turn, message: Freeze) -> None:
+    """Facts contradict each other: what only waits for its hour does not leave until they are settled."""
+    for name, item in _of(turn, message):
+        if item.phase == "held":
+            steps.hold(turn, name, item.news.notAfter, "contradiction")
+            held = turn.traveler.items[name]
+            turn.put(name, replace(held, phase="planned", due=None, waits=False))
 
 
 def withdraw(turn: Turn, message: Withdraw) -> None:
@@ -176,7 +187,7 @@ def _plan(
     return name
 
 
-def _of(turn: Turn, message: Release | Withdraw) -> list[tuple[str, Item]]:
+def _of(turn: Turn, message: Release | Freeze | Withdraw) -> list[tuple[str, Item]]:
     wanted = (message.record, message.applicationId or "", message.kind, message.fact)
     return turn.having(lambda item: item.news.name == wanted)
 

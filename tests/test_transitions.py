@@ -60,6 +60,18 @@ def test_an_axis_of_which_nothing_is_left_moves_by_a_name_of_its_own() -> None:
     assert moves(story, "membership")[-1] == (None, "REINSTATED", "REVOKED", "ACTIVE")
 
 
+def test_a_reply_window_closes_with_what_it_was_about() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", validTo="2032-04-18")
+    scene.cbp(DAY(2), "membership.revoked", replyBy="2027-03-20")
+    scene.cbp(DAY(5), "membership.reinstated")
+    scene.cbp(DAY(8), "membership.revoked", replyBy="2027-03-25")
+    assert moves(scene.play("2027-03-10T00:00:00Z"), "review") == [
+        (None, "REVIEW_OPENED", "NONE", "WINDOW_OPEN"),
+        (None, "REVIEW_WINDOW_CLOSED", "WINDOW_OPEN", "NONE"),
+        (None, "REVIEW_OPENED", "NONE", "WINDOW_OPEN"),
+    ]
+
+
 def test_a_date_that_is_corrected_moves_nothing() -> None:
     scene = Scene().cbp(DAY(1), "application.approved", validTo="2032-04-18", id="approved")
     scene.cbp(DAY(2), "record.corrected", corrects="approved", validTo="2033-04-18")

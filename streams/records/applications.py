@@ -9,7 +9,7 @@ from streams.records.log import Entry
 from streams.records.machine import DECISIONS, ENDINGS, OPEN, TERMINAL, Row, rows
 from streams.records.memberships import move_membership
 from streams.records.picture import APPLICATION, Case, Conflict
-from streams.records.reviews import ANSWERED, adverse, move_review
+from streams.records.reviews import ANSWERED, adverse, move_review, take_back
 from streams.records.run import Run
 
 SAME_DECISION: Final = timedelta(days=30)
@@ -122,8 +122,8 @@ def _consequences(run: Run, case: Case, canonical: str, name: str, event: Entry,
     if canonical == "APPROVED":
         if review.state in ANSWERED or name == "CLEARED":
             move_review(run, "GRANTED", event, moment)
-        elif review.state != "NONE":
-            review.state, review.replyBy = "NONE", None
+        else:
+            take_back(run, event, moment)
         move_membership(run, "APPROVED", event, moment)
     elif canonical == "PRELIM_INELIGIBLE" or name == "DENIED":
         adverse(run, event, moment)

@@ -8,7 +8,7 @@ from streams.records.guards import GUARDS
 from streams.records.log import Entry
 from streams.records.machine import TSA, rows
 from streams.records.picture import MEMBERSHIP, OVERLAY, Conflict
-from streams.records.reviews import ANSWERED, adverse, move_review
+from streams.records.reviews import ANSWERED, adverse, move_review, take_back
 from streams.records.run import Run
 
 EXTENSION_MONTHS: Final = 24
@@ -47,7 +47,7 @@ def _facts(run: Run, canonical: str, before: str, event: Entry, moment: datetime
         if review.state in ANSWERED:
             move_review(run, "GRANTED", event, moment)
         elif review.state == "WINDOW_OPEN":
-            review.state, review.replyBy = "NONE", None
+            take_back(run, event, moment)
 
 
 def _dates(run: Run, event: Entry) -> None:

@@ -40,3 +40,9 @@ def adverse(run: Run, event: Entry, moment: datetime) -> None:
         review.replyBy = data.letterDate + timedelta(days=REPLY_DAYS)
     review.cause, review.channel, review.receivedAt = event, None, None
     move_review(run, "ADVERSE", event, moment)
+
+
+def take_back(run: Run, event: Entry, moment: datetime) -> None:
+    """What was adverse is over without a reply: nothing is to be answered any more."""
+    move_review(run, "TAKEN_BACK", event, moment)
+    run.picture.review.replyBy = None

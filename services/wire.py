@@ -67,7 +67,7 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     headers: Headers = ()
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a key: murmur2 as Kafka's own clients do it, so that any of them finds the same one."""
     hashed: int = murmur2(key)

@@ -11,7 +11,7 @@ import uuid
 from datetime import datetime
 
 _NAMESPACE = uuid.UUID("6b1f4f4e-6f0a-5c3e-9a51-2c1d6a1d7e10")
-_REMEMBERED = 65_536
+_REMEMBERED = 16_384
 
 
 class Identity:

@@ -4,6 +4,9 @@ from typing import Final
 
 from services.wire import Received
 
+_OBJECTS: Final = 450
+"""Bytes that a record takes beside its key and value, which most of ours are smaller than: its object and headers."""
+
 
 class Inlet:
     """Records that wait for a partition's actor, in offset order.
@@ -29,7 +32,7 @@ class Inlet:
         """Add records; returns their size in bytes."""
         if self.closed:
             return 0
-        added = sum(len(record.value) + 64 for record in records if record.value is not None)
+        added = sum(len(record.value or b"") + len(record.key or b"") + _OBJECTS for record in records)
         self._waiting += records
         self.size += added
         return added

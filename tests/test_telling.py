@@ -318,3 +318,38 @@ def test_an_approval_is_told_however_long_its_contradiction_lasted() -> None:
     )
     assert story.texts() == [("2027-03-10T18:00:00Z", "APPROVED", "en")]
     assert story.emails() == [("2027-03-10T18:00:00Z", "APPROVED", "en")]
+
+
+def test_nobody_is_asked_for_what_has_been_done_in_the_meantime() -> None:
+    story = (
+        _received()
+        .cbp("2027-02-02T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-03-01T05:00:00Z", "application.info_requested", dueDate="2027-04-01")
+        .cbp("2027-03-01T12:01:00Z", "info.received")
+        .play(until="2027-03-02T00:00:00Z")
+    )
+    assert [end for end, _ in story.fates("ACTION_NEEDED", "sms")] == ["superseded"]
+    assert [end for end, _ in story.fates("ACTION_NEEDED", "email")] == ["delivered"]
+
+
+def test_a_request_that_comes_in_after_its_answer_asks_nobody() -> None:
+    story = (
+        _received()
+        .cbp("2027-02-02T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-03-01T15:01:00Z", "info.received", time="2027-03-01T15:00:00Z")
+        .cbp("2027-03-01T15:02:00Z", "application.info_requested", time="2027-03-01T14:59:00Z", dueDate="2027-04-01")
+        .play(until="2027-03-02T00:00:00Z")
+    )
+    assert "ACTION_NEEDED" not in {kind for _, kind, _ in story.texts()}
+    assert story.fates("ACTION_NEEDED", "sms") == []
+
+
+def test_nobody_is_told_to_book_an_interview_that_is_over() -> None:
+    interview = {"at": "2027-03-01T15:00:30Z", "part": "US", "mode": "EOA"}
+    story = (
+        _received()
+        .cbp("2027-03-01T15:00:00Z", "application.conditionally_approved", portalSubject="dana")
+        .cbp("2027-03-01T15:01:00Z", "interview.completed", interview=interview)
+        .play(until="2027-03-02T00:00:00Z")
+    )
+    assert [end for end, _ in story.fates("COND_APPROVED", "sms")] == ["superseded"]

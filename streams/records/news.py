@@ -70,6 +70,9 @@ DECIDED: Final = frozenset(
 )
 """What is held while facts contradict each other (domain 3.4 rule 6)."""
 
+DUTIES: Final = frozenset({"ACTION_NEEDED", "COND_APPROVED", "INTERVIEW_BOOKED"})
+"""What says that the traveler has something to do, in the state that it was said in."""
+
 _OF_MEMBERSHIP: Final = frozenset({"EXTENDED", "EXPIRED", "MEMBERSHIP_CHANGE"})
 _OUTCOMES: Final = frozenset({"APPROVED", "RENEWED", "LETTER_READY"})
 

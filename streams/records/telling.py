@@ -13,7 +13,18 @@ from streams.intake import program_key
 from streams.records import timing
 from streams.records.log import Entry
 from streams.records.machine import TERMINAL
-from streams.records.news import BOTH, DECIDED, EMAIL, SILENT_AFTER, Tell, news, replaces, withheld, worth_telling
+from streams.records.news import (
+    BOTH,
+    DECIDED,
+    DUTIES,
+    EMAIL,
+    SILENT_AFTER,
+    Tell,
+    news,
+    replaces,
+    withheld,
+    worth_telling,
+)
 from streams.records.picture import APPLICATION, Picture, Step
 from streams.records.reminders import Reminder, planned, reminders
 from streams.records.state import Item, Record, Told
@@ -38,7 +49,7 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
         if picture.conflicts and how.kind in DECIDED:
             state.deferred.append(step.identity)
             state.contested.setdefault(step.cause, turn.now)
-        else:
+        elif not _done(step, how.kind, picture):
             tells.append((step, how))
     planned_news = [(step, _news(turn, step, how, picture)) for step, how in tells]
     if not picture.conflicts:
@@ -46,6 +57,7 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
     else:
         _freeze(turn)
     _withdraw_untrue(turn, picture, living, planned_news)
+    _withdraw_done(turn, picture, living)
     wrong = _told_wrong(turn, living, picture)
     stands = planned_news[-1][0].identity if planned_news else None
     if wrong and not any(one.adverse for _, one in planned_news):
@@ -162,6 +174,22 @@ def _withdraw_untrue(
             item = _take_back(turn, item)
         kept.append(item)
     state.items = kept
+
+
+def _withdraw_done(turn: Turn, picture: Picture, living: dict[str, Step]) -> None:
+    """Ask nobody for what is done already: a newer state replaces the message even where it has none of its own."""
+    kept = []
+    for item in turn.state.items:
+        step = living.get(item.step or "")
+        if item.status in ("held", "released") and step is not None and _done(step, item.news.kind, picture):
+            item = _take_back(turn, item)
+        kept.append(item)
+    turn.state.items = kept
+
+
+def _done(step: Step, kind: str, picture: Picture) -> bool:
+    """Whether a message would ask for something although its application has gone on."""
+    return kind in DUTIES and any(case.key == step.case and case.state != step.after for case in picture.cases)
 
 
 def _take_back(turn: Turn, item: Item) -> Item:

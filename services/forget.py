@@ -1,7 +1,9 @@
-"""`ttn forget`: everything that the stages keep of a person is emptied, and its changelog entries with it.
+"""`ttn forget`: everything that the stages keep of a person is emptied, and the keys that sealed it are deleted.
 
 Published as an `erased` event of the staff, so that it is ordered with everything else about the person, done by the
-stages themselves, and audited. STOP on a number belongs to the number and stays.
+stages themselves, each in its own transactions, and audited. So nothing is left half done: whoever crashes goes on
+where it was, and asking again does no harm. Data keys of states go with the states (services.keyring), keys of messages
+once these are read (services.transit). STOP on a number belongs to the number and stays.
 """
 
 import asyncio
@@ -69,7 +71,8 @@ def command(reference: str, by: str | None, reason: str | None) -> None:
     """Forget a person: profile, records, what was told. The view becomes a tombstone.
 
     The person is named by traveler id, by PROGRAM:recordId, or by the record id alone; all their records go. It is done
-    when the workers have read it; `ttn status` then knows nothing of them.
+    when the workers have read it; `ttn status` then knows nothing of them. Within two hours of that, no copy of what
+    was stored of them can be read any more with what is left.
     """
     logs.quiet("forget")
     found = asyncio.run(forget(Settings.load(), reference, by or getpass.getuser(), reason))

@@ -40,6 +40,7 @@ MARK: Final = b"\x03"
 """First byte of a sealed message; the key's id follows."""
 
 _ID: Final = 8
+_START: Final = 60.0
 _WITHIN: Final = 20.0
 _AGAIN: Final = 1.0
 
@@ -101,8 +102,8 @@ class Transit:
     def start(self) -> None:
         """Read all keys and make one. Raises KafkaError or TimeoutError where Kafka does not answer."""
         self._thread.start()
-        if not self._ready.wait(_WITHIN):
-            raise TimeoutError(f"{PLACE.topic} was not read within {_WITHIN:.0f} s")
+        if not self._ready.wait(_START):
+            raise TimeoutError(f"{PLACE.topic} was not read within {_START:.0f} s")
         if self._failure is not None:
             raise self._failure
 
@@ -164,6 +165,7 @@ class Transit:
                         due.result()
             finally:
                 due.cancel()
+                await asyncio.wait((due,))
 
     async def _tend(self) -> None:
         """A key for this process, now and before each runs out; and what is to be done for all of them."""
@@ -227,9 +229,13 @@ class Transit:
             await self._write([(*PLACE, name, None) for name in sorted(over)])
 
     async def _write(self, records: list[tuple[str, int, bytes, bytes | None]]) -> None:
-        async with AIOKafkaProducer(**self._client, acks="all", enable_idempotence=True) as producer:
+        producer = AIOKafkaProducer(**self._client, acks="all", enable_idempotence=True)
+        try:
+            await producer.start()
             for topic, partition, key, value in records:
                 await producer.send_and_wait(topic, value, key, partition)
+        finally:
+            await producer.stop()
 
 
 def key_of(sealed: bytes) -> bytes | None:

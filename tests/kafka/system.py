@@ -66,7 +66,8 @@ class System:
 
     def wipe(self, worker: int = 1) -> None:
         """Take the disk of a worker away."""
-        shutil.rmtree(self.folder / "workers" / str(worker) / "stores", ignore_errors=True)
+        for name in ("stores", "keys"):
+            shutil.rmtree(self.folder / "workers" / str(worker) / name, ignore_errors=True)
 
     def idle(self) -> bool:
         """Whether every stage of every worker runs, has nothing left and nothing due in the next seconds."""

@@ -1,0 +1,216 @@
+"""Data keys of states: made with the state, replaced when it gave something up, gone with it; never in the store."""
+
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from services import wire
+from services.keyring import MISSED, Keyring, Keyrings, Sealing
+from services.runtime.ending import RefusedError
+from services.runtime.job import Limits, Slice
+from services.runtime.keyed import Keyed
+from services.sealing import ForgottenError, Keys, SealError
+from services.store import Memory, Shared, Store, blob_of
+from streams import topics
+from streams.grammar import Output, Renew
+
+NOW = datetime(2027, 3, 1, 16, tzinfo=UTC)
+SPRING = {"spring": b"s" * 32}
+
+
+class Note(msgspec.Struct, tag="note"):
+    """What the notebook is told: a text to keep (None: forget all), and whether older copies shall be unreadable."""
+
+    text: str | None
+    renew: bool = False
+
+
+class Notebook(msgspec.Struct):
+    """What is kept."""
+
+    key: str
+    texts: list[str] = []
+
+
+class Notebooks:
+    """A stage that keeps what it is told."""
+
+    name = "notebooks"
+    state_type = Notebook
+    message_type: Any = Note
+
+    def empty(self, key: str) -> Notebook:
+        return Notebook(key)
+
+    def receive(self, state: Notebook, message: Note, now: datetime) -> tuple[Notebook, Sequence[Output]]:
+        texts = [] if message.text is None else [*state.texts, message.text]
+        return Notebook(state.key, texts), [Renew()] if message.renew else []
+
+    def due(self, state: Notebook) -> datetime | None:
+        return None
+
+    def wake(self, state: Notebook, now: datetime) -> tuple[Notebook, Sequence[Output]]:
+        return state, ()
+
+
+class Desk:
+    """One partition of the stage, as the runtime drives it: a slice, then what was committed."""
+
+    def __init__(self, folder: Path, keys: Keys | None = None) -> None:
+        self.folder = folder
+        self.keys = keys or Keys(b"h" * 32, SPRING)
+        self.shared = Shared(Memory())
+        self.rings = Keyrings(self.keys, "notebooks", folder / "keys", self.shared)
+        self.store = Store(folder / "store", self.shared)
+        self.store.keyring = self.rings.ring(0)
+        self._job = Keyed(Notebooks(), self.keys, 1, Limits())
+
+    def tell(self, *notes: Note, key: str = "a", commit: bool = True) -> Slice:
+        sent = [wire.to_stage(self.keys, 1, "notebooks", key, note, NOW) for note in notes]  # type: ignore[arg-type]
+        records: Any = [
+            SimpleNamespace(topic=one.topic, partition=0, offset=i, timestamp=0, key=one.key, value=one.value,
+                            headers=one.headers)
+            for i, one in enumerate(sent)
+        ]  # fmt: skip
+        work = self._job.slice(records, self.store)
+        if commit:
+            self.store.write(work.changes, None)
+        return work
+
+    def texts(self, value: bytes | None, key: bytes = b"a") -> list[str]:
+        """What a value says, with the keys that are held now. Raises SealError where they do not open it."""
+        assert isinstance(self.store.keyring, Keyring)
+        clear = Sealing(self.store.keyring, "notebooks", 1).open(key, blob_of(value or b""))
+        return msgspec.msgpack.decode(clear, type=Notebook).texts
+
+    def close(self) -> None:
+        self.store.close()
+        self.rings.close()
+
+
+def written(work: Slice) -> list[tuple[bytes | None, bool]]:
+    """What goes to the topic of data keys: which key, and whether it is one or its deletion."""
+    topic = topics.data_keys("notebooks")
+    return [(out.key, out.value is not None) for out in work.outgoing if out.topic == topic]
+
+
+def test_a_data_key_is_written_with_the_first_state_and_not_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    assert written(desk.tell(Note("one"), Note("two"))) == [(b"a", True)]
+    assert written(desk.tell(Note("three"))) == []
+    assert written(desk.tell(Note("other"), key="b")) == [(b"b", True)]
+    assert desk.texts(desk.store.get(b"a")) == ["one", "two", "three"]
+
+
+def test_a_state_opens_with_its_own_data_key_alone(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("one"))
+    desk.tell(Note("other"), key="b")
+    with pytest.raises(SealError):
+        desk.texts(desk.store.get(b"a"), b"b")
+
+
+def test_what_was_kept_cannot_be_read_when_the_state_is_empty(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("secret"))
+    copy = desk.store.get(b"a")
+    work = desk.tell(Note(None))
+    assert written(work) == [(b"a", False)]
+    assert work.changes[b"a"].value is None
+    with pytest.raises(ForgottenError):
+        desk.texts(copy)
+
+
+def test_older_copies_cannot_be_read_when_a_state_gave_something_up(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("secret"))
+    copy = desk.store.get(b"a")
+    assert written(desk.tell(Note("kept", renew=True))) == [(b"a", True)]
+    assert desk.texts(desk.store.get(b"a"))[-1] == "kept"
+    with pytest.raises(SealError):
+        desk.texts(copy)
+
+
+def test_a_data_key_counts_only_when_it_is_committed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("lost"), commit=False)
+    assert written(desk.tell(Note("one"))) == [(b"a", True)]
+    desk.tell(Note("two", renew=True), commit=False)
+    assert desk.texts(desk.store.get(b"a")) == ["one"]
+
+
+def test_a_state_without_its_data_key_stops_the_stage_with_one_sentence(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    work = desk.tell(Note("one"))
+    desk.tell(Note(None))
+    desk.store.keyring, ring = None, desk.store.keyring
+    desk.store.write(work.changes, None)
+    desk.store.keyring = ring
+    with pytest.raises(RefusedError, match="the data key of a state is gone"):
+        desk.tell(Note("two"))
+
+
+def test_a_data_key_that_an_older_key_of_the_deployment_sealed_is_replaced(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("one"))
+    desk.close()
+    both = Desk(tmp_path, Keys(b"h" * 32, SPRING | {"autumn": b"a" * 32}))
+    assert written(both.tell(Note("two"))) == [(b"a", True)]
+    assert written(both.tell(Note("three"))) == []
+    both.close()
+    new = Desk(tmp_path, Keys(b"h" * 32, {"autumn": b"a" * 32}))
+    assert new.texts(new.store.get(b"a")) == ["one", "two", "three"]
+
+
+def test_a_copy_of_the_store_holds_no_data_key(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    work = desk.tell(Note("one"))
+    desk.store.settle()
+    sealed = work.changes[b"a"].key or b""
+    files = b"".join(path.read_bytes() for path in (tmp_path / "store").iterdir() if path.is_file())
+    assert len(sealed) > 32
+    assert blob_of(work.changes[b"a"].value or b"") in files
+    assert sealed not in files
+
+
+def test_a_deleted_data_key_leaves_the_files_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    sealed = desk.tell(Note("one")).changes[b"a"].key or b""
+    desk.tell(Note("other"), key="b")
+    ring = desk.rings.ring(0)
+    ring.store.compact()
+
+    def files() -> bytes:
+        return b"".join(path.read_bytes() for path in (tmp_path / "keys").rglob("*") if path.is_file())
+
+    assert sealed[-40:] in files()
+    desk.tell(Note(None))
+    ring.sweep()
+    assert sealed[-40:] not in files()
+
+
+def test_a_worker_keeps_no_keys_of_partitions_that_others_own(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("one"))
+    desk.rings.ring(1)
+    desk.rings.hold([1])
+    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["1"]
+
+
+def test_keys_that_were_out_of_use_for_long_are_read_anew(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("one"))
+    desk.close()
+    seen = tmp_path / "keys" / "0" / "seen"
+    for age, left in ((MISSED / 2, ["0"]), (MISSED + 60, [])):
+        seen.touch()
+        os.utime(seen, (time.time() - age, time.time() - age))
+        Keyrings(desk.keys, "notebooks", tmp_path / "keys", desk.shared).hold([0])
+        assert [path.name for path in (tmp_path / "keys").iterdir()] == left

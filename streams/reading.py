@@ -122,12 +122,8 @@ def _source(event: CloudEvent, name: str, topic: _Topic) -> Reading:
         raise UnusableError("missing-field", "recordId is missing")
     if data.recordId != event.subject:
         raise UnusableError("invalid-field", "recordId differs from the subject")
-    if name == "record.corrected" and data.corrects is None:
-        raise UnusableError("missing-field", "corrects is missing")
     if data.corrects == event.id:
         raise UnusableError("invalid-field", "corrects names the event itself")
-    if name == "record.merged" and data.mergedInto is None:
-        raise UnusableError("missing-field", "mergedInto is missing")
     if data.mergedInto == data.recordId:
         raise UnusableError("invalid-field", "mergedInto names the record itself")
     return Reading(event, _checked(event, data, name), program, name)
@@ -138,8 +134,6 @@ def _notice(event: CloudEvent, data: SourceData, topic: _Topic) -> Reading:
         raise UnusableError("unknown-program", "this program is not known on this topic")
     if data.program is not None and data.program != event.subject:
         raise UnusableError("invalid-field", "program differs from the subject")
-    if data.notice is None:
-        raise UnusableError("missing-field", "notice is missing")
     return Reading(event, _checked(event, data, "program.notice"), event.subject, "program.notice")
 
 

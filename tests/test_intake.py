@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.internal import Arrived, Origin
-from schemas.vocabulary import PROGRAMS
+from schemas.vocabulary import CBP_NAMES, PRECHECK_NAMES, PROGRAMS
 from streams.grammar import DeadLetter, ToStage
 from streams.identity import Identity
 from streams.intake import Intake
@@ -86,6 +86,15 @@ def test_data_that_a_producer_wrote_as_base64_is_read() -> None:
 def test_every_program_of_customs_comes_on_its_one_topic(program: str) -> None:
     outputs = arrive(GLOBAL_ENTRY, "application.submitted", {"recordId": "R-1", "program": program})
     assert targets(outputs) == [("records", f"{program}:R-1")]
+
+
+@pytest.mark.parametrize(
+    ("topic", "name"), [(PRECHECK, name) for name in PRECHECK_NAMES] + [(GLOBAL_ENTRY, name) for name in CBP_NAMES]
+)
+def test_an_event_with_its_record_needs_no_other_field(topic: str, name: str) -> None:
+    subject = {PRECHECK: "PRECHECK", GLOBAL_ENTRY: "GLOBAL_ENTRY"}[topic] if name == "program.notice" else "R-1"
+    data = {} if name == "program.notice" else {"recordId": "R-1"}
+    assert targets(arrive(topic, name, data, subject=subject))
 
 
 def test_unknown_fields_are_ignored_so_that_a_source_may_add_one() -> None:
@@ -245,9 +254,6 @@ def test_a_program_on_the_wrong_topic_is_unknown() -> None:
     [
         (PRECHECK, "vetting.started", {}, "R-1"),
         (PRECHECK, "vetting.started", {"recordId": None}, "R-1"),
-        (PRECHECK, "record.corrected", {"recordId": "R-1"}, "R-1"),
-        (GLOBAL_ENTRY, "record.merged", {"recordId": "R-1"}, "R-1"),
-        (GLOBAL_ENTRY, "program.notice", {}, "GLOBAL_ENTRY"),
         (PROFILE, "linked", {"recordId": "R-1", "program": "NEXUS"}, "p-1"),
         (PROFILE, "linked", {"portalSubject": "p-1", "program": "NEXUS"}, "p-1"),
         (PROFILE, "unlinked", {"portalSubject": "p-1", "recordId": "R-1"}, "p-1"),

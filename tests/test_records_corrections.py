@@ -99,3 +99,10 @@ def test_a_correction_speaks_of_the_event_of_its_own_source_alone() -> None:
     assert requested == ["2027-03-09"]
     assert ("a", "application.submitted", "None") in left(*log) == left(*reversed(log))
     assert {("c", "eligibility.approved", "2032-01-01"), ("d", "eligibility.approved", "2033-01-01")} <= {*left(*log)}
+
+
+def test_a_correction_that_names_no_event_changes_nothing() -> None:
+    nameless = logged("b", "record.corrected", validTo="2032-01-01")
+    assert left(logged("a", "application.submitted"), nameless) == [("a", "application.submitted", "None")]
+    log = [logged("a", "application.submitted"), nameless, logged("c", "record.corrected", corrects="a", void=True)]
+    assert left(*log) == []

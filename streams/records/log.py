@@ -212,7 +212,8 @@ def effective(entries: Sequence[Entry]) -> Effective:
     it corrected; one that was voided does not.
     """
     if all(one.data.corrects is None for one in entries):
-        return Effective(tuple(entries), tuple(entries), frozenset())
+        events = [one for one in entries if one.name != "record.corrected"]
+        return Effective(tuple(events), tuple(entries), frozenset())
     log = _by_id(entries)
     by_target: dict[Name, list[Entry]] = {}
     for one in entries:
@@ -241,7 +242,7 @@ def effective(entries: Sequence[Entry]) -> Effective:
     ]
     events = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
     for one in living:
-        if one.name == "record.corrected" and not one.data.void:
+        if one.name == "record.corrected" and one.data.corrects is not None and not one.data.void:
             resolved = _rewrite(one, log)
             events += [resolved] if resolved is not None else []
     return Effective(tuple(events), tuple(living), _chosen(entries, living))

@@ -118,8 +118,8 @@ class Records:
             return
         state.entries.append(new)
         self._contact(turn, reading, message)
-        if reading.name == "record.merged" and isinstance(reading.data, SourceData):
-            self._merge(turn, record_key(turn.program, reading.data.mergedInto or ""))
+        if reading.name == "record.merged" and new.data.mergedInto is not None:
+            self._merge(turn, record_key(turn.program, new.data.mergedInto))
             return
         asked, turn.origin = state.asked, message.origin
         settle(turn, new)

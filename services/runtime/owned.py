@@ -62,11 +62,8 @@ class Owned:
         self._expected: dict[TopicPartition, int | None] = {}
         self._stores: dict[TopicPartition, Store] = {}
         self._restore: dict[TopicPartition, tuple[int, int]] = {}
-        self.standby = (
-            Standby(job.changelog, standby, client, self._open, meters)
-            if standby and job.changelog is not None
-            else None
-        )
+        self.standby = Standby(client, meters) if standby and job.changelog is not None else None
+        self._followed: Final = standby
         self._progress = 0
         self._seen = monotonic()
         self._confirmed = self._suspended = 0.0
@@ -165,21 +162,18 @@ class Owned:
         """Open the stores and bring them up to their changelogs; the partitions are ready after it."""
         topic = self._job.changelog
         if topic is not None and self._partitions:
-            feeds = {}
+            feeds: dict[TopicPartition, Store] = {}
             for place, partition in self._partitions.items():
-                if place not in self._stores:
-                    self._stores[place] = self._open(place.partition)
-                partition.store = self._stores[place]
-                feeds[TopicPartition(topic, place.partition)] = partition.store
-                if self._keyrings is not None:
-                    partition.store.keyring = ring = self._keyrings.ring(place.partition)
-                    feeds[TopicPartition(self._keyrings.topic, place.partition)] = ring.store
+                partition.store = self._store(place)
+                feeds |= self._feeds(topic, place, own=True)
             self._failpoints.reach("in-restore")
             await restore(feeds, self._client, self._told)
             self._failpoints.reach("after-restore")
         self.ready = True
-        if self.standby is not None:
-            self.standby.follow([place.partition for place in self._partitions])
+        if self.standby is not None and topic is not None:
+            places = {TopicPartition(self._job.topics[0], number) for number in range(self._followed)}
+            others = [self._feeds(topic, place, own=False) for place in sorted(places - self._partitions.keys())]
+            self.standby.follow({log: store for feeds in others for log, store in feeds.items()})
 
     def restoring(self) -> dict[str, int]:
         """Records read and offsets left of the restore under way; empty when there is none."""
@@ -197,12 +191,12 @@ class Owned:
     async def release(self) -> None:
         """Close the producers and all stores: the process ends in order."""
         await self._committer.stop()
+        if self.standby is not None:
+            self.standby.pause()
         while self._stores:
             self._stores.popitem()[1].close()
         if self._keyrings is not None:
             self._keyrings.close()
-        if self.standby is not None:
-            self.standby.release()
 
     def beat(self) -> None:
         """The process runs; called often. A gap means that it was suspended, and then nothing is sure."""
@@ -223,26 +217,34 @@ class Owned:
         """
         return monotonic() - self._seen < self._session / 2 and self._confirmed >= self._suspended
 
-    def _open(self, partition: int) -> Store:
-        return Store(self._folder / str(partition), self._shared)
+    def _store(self, place: TopicPartition) -> Store:
+        if place not in self._stores:
+            self._stores[place] = Store(self._folder / str(place.partition), self._shared)
+        return self._stores[place]
+
+    def _feeds(self, changelog: str, place: TopicPartition, *, own: bool) -> dict[TopicPartition, Store]:
+        """What the owner of a partition must have read: its changelog and its data keys.
+
+        A store writes to its keyring only where it is our own: the two topics are followed each at its own pace.
+        """
+        store = self._store(place)
+        feeds = {TopicPartition(changelog, place.partition): store}
+        store.keyring = None
+        if self._keyrings is not None:
+            ring = self._keyrings.ring(place.partition)
+            store.keyring = ring if own else None
+            feeds[TopicPartition(self._keyrings.topic, place.partition)] = ring.store
+        return feeds
 
     def _hand_stores(self, places: Sequence[TopicPartition]) -> None:
-        """Let go of the stores of all but these, and get those of these that stood by; keys are only of these."""
-        if self._keyrings is not None:
-            self._keyrings.hold([place.partition for place in places])
+        """Let go of the stores and keys of all but these; those that stand by are kept."""
         if self.standby is not None:
             self.standby.pause()
-        for place in self._stores.keys() - set(places):
-            store = self._stores.pop(place)
-            store.keyring = None
-            if self.standby is None:
-                store.close()
-            else:
-                self.standby.keep(place.partition, store)
-        for place in places:
-            stood_by = None if self.standby is None else self.standby.give(place.partition)
-            if stood_by is not None:
-                self._stores[place] = stood_by
+        kept = [place.partition for place in places] if self.standby is None else range(self._followed)
+        if self._keyrings is not None:
+            self._keyrings.hold(kept)
+        for place in [place for place in self._stores if place.partition not in kept]:
+            self._stores.pop(place).close()
 
     def _told(self, log: TopicPartition, read: int, left: int) -> None:
         self._progress += self._restore.get(log, (0, 0)) != (read, left)

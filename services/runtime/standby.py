@@ -5,7 +5,7 @@ standby store is never ahead of its changelog. At most half of the process's tim
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -26,68 +26,40 @@ _log = logs.get(__name__)
 
 
 class Standby:
-    """The stores of those of so many partitions that this process does not own; `opened` opens one.
+    """Feeds the stores of partitions that this process does not own, while it owns others.
 
     From `pause` to `follow` no store is written here: that is when partitions change hands.
     """
 
-    def __init__(
-        self,
-        changelog: str,
-        partitions: int,
-        client: Mapping[str, Any],
-        opened: Callable[[int], Store],
-        meters: Meters,
-    ) -> None:
-        self._changelog = changelog
-        self._all = frozenset(range(partitions))
+    def __init__(self, client: Mapping[str, Any], meters: Meters) -> None:
         self._client = client
-        self._opened = opened
         self._meters = meters
-        self._stores: dict[int, Store] = {}
-        self._unlogged: set[int] = set()
-        self._left: dict[int, int] = {}
-        self._owned: frozenset[int] | None = None
+        self._stores: dict[TopicPartition, Store] = {}
+        self._unlogged: set[TopicPartition] = set()
+        self._left: dict[TopicPartition, int] = {}
         self._turn = 0
         self._assigned = 0
 
     def pause(self) -> None:
         """Follow nothing; what is being fetched is dropped, and read again from where the stores stand."""
-        self._owned = None
-        self._turn += 1
+        for log in tuple(self._unlogged):
+            self._settle(log)
+        self._stores.clear()
         self._left.clear()
+        self._turn += 1
 
-    def keep(self, partition: int, store: Store) -> None:
-        """Take over the store of a partition that this process has let go. Only while paused."""
-        self._stores[partition] = store
-
-    def give(self, partition: int) -> Store | None:
-        """The store of a partition that this process owns from now on, where there is one. Only while paused."""
-        store = self._stores.pop(partition, None)
-        if store is not None:
-            self._settle(partition, store)
-        return store
-
-    def follow(self, owned: Collection[int]) -> None:
-        """From now on, follow every partition but these."""
-        self._owned = frozenset(owned)
+    def follow(self, stores: Mapping[TopicPartition, Store]) -> None:
+        """From now on, bring these stores up with these changelog partitions."""
+        self._stores = dict(stores)
         self._turn += 1
 
     def health(self) -> dict[str, int]:
         """How many partitions are followed, and the changelog offsets that are left to read."""
-        return {"partitions": len(self._stores), "left": sum(self._left.values())}
-
-    def release(self) -> None:
-        """Close all stores: the process ends in order."""
-        self.pause()
-        for partition in tuple(self._stores):
-            store = self.give(partition)
-            if store is not None:
-                store.close()
+        return {"partitions": len({log.partition for log in self._stores}), "left": sum(self._left.values())}
 
     async def run(self) -> None:
         """Follow, until cancelled."""
-        while self._owned is None:  # noqa: ASYNC110 - there is nothing to do before the first assignment
+        while not self._stores:  # noqa: ASYNC110 - a worker that owns everything has nothing to follow
             await asyncio.sleep(_IDLE)
         consumer = AIOKafkaConsumer(
             **self._client,
@@ -106,11 +78,8 @@ class Standby:
 
     async def _round(self, consumer: AIOKafkaConsumer) -> float:
         """Fetch and write once; the seconds to leave to the owned partitions after it."""
-        owned = self._owned
-        if owned is None:
-            return _IDLE
         if self._assigned != self._turn:
-            self._assign(consumer, owned)
+            self._assign(consumer)
         if not self._stores:
             return _IDLE
         turn = self._turn
@@ -119,34 +88,30 @@ class Standby:
         if turn == self._turn:
             for place, records in fetched.items():
                 stable = consumer.last_stable_offset(place)
-                self._apply(place.partition, records, 0 if stable is None else stable - records[-1].offset)
+                self._apply(place, records, 0 if stable is None else stable - records[-1].offset)
             spent = monotonic() - started
             await self._measure(consumer)
             return spent
         return 0.0
 
-    def _assign(self, consumer: AIOKafkaConsumer, owned: frozenset[int]) -> None:
-        """Read what is not owned, each from where its store stands."""
-        followed = sorted(self._all - owned)
-        for partition in followed:
-            if partition not in self._stores:
-                self._stores[partition] = self._opened(partition)
+    def _assign(self, consumer: AIOKafkaConsumer) -> None:
+        """Read each changelog from where its store stands."""
         consumer.unsubscribe()
-        if followed:
-            consumer.assign([TopicPartition(self._changelog, partition) for partition in followed])
-            for partition in followed:
-                consumer.seek(TopicPartition(self._changelog, partition), self._stores[partition].position())
+        if self._stores:
+            consumer.assign(list(self._stores))
+            for log, store in self._stores.items():
+                consumer.seek(log, store.position())
         self._assigned = self._turn
-        _log.info("follows the stores of other workers", partitions=followed)
+        _log.info("follows what other workers own", partitions=sorted({log.partition for log in self._stores}))
 
-    def _apply(self, partition: int, records: Sequence[Any], left: int) -> None:
-        store = self._stores[partition]
+    def _apply(self, log: TopicPartition, records: Sequence[Any], left: int) -> None:
+        store = self._stores[log]
         pairs = [(record.key, record.value) for record in records if record.key is not None]
         if left > _BULK:
-            self._unlogged.add(partition)
+            self._unlogged.add(log)
             store.restore(pairs, records[-1].offset + 1)
             return
-        self._settle(partition, store)
+        self._settle(log)
         newest = dict(pairs)
         before = store.get_many(list(newest))
         changes = {
@@ -160,10 +125,10 @@ class Standby:
             stable = consumer.last_stable_offset(place)
             if stable is not None:
                 left = max(0, stable - await consumer.position(place))
-                self._left[place.partition] = left
+                self._left[place] = left
                 self._meters.of(self._meters.standby_left, place).set(left)
 
-    def _settle(self, partition: int, store: Store) -> None:
-        if partition in self._unlogged:
-            store.settle()
-            self._unlogged.discard(partition)
+    def _settle(self, log: TopicPartition) -> None:
+        if log in self._unlogged:
+            self._stores[log].settle()
+            self._unlogged.discard(log)

@@ -119,11 +119,17 @@ class PipelineOracle:
     def _judge_changelog(self, stage: Stage[Any], states: dict[bytes, Any]) -> None:
         decode = msgspec.msgpack.Decoder(stage.state_type).decode
         states = {key: state for key, state in states.items() if state != stage.empty(key.decode())}
-        held: dict[bytes, Any] = {}
-        for rows in self._read(topics.changelog(stage.name)).values():
-            for _, key, value, _ in rows:
-                if key is not None and value is not None:
-                    held[key] = decode(self._opened.state(stage.name, key, value))
+        newest = {
+            key: value
+            for rows in self._read(topics.changelog(stage.name)).values()
+            for _, key, value, _ in rows
+            if key is not None
+        }
+        held = {
+            key: decode(self._opened.state(stage.name, key, value))
+            for key, value in newest.items()
+            if value is not None
+        }
         for key in states.keys() | held.keys():
             if states.get(key) != held.get(key):
                 self._fault(f"{stage.name}: the changelog differs for {key!r}")

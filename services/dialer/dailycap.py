@@ -44,10 +44,14 @@ class DailyCap:
         return (midnight - now).total_seconds()
 
     def spend(self, segments: int, now: datetime) -> None:
-        """A message was accepted."""
+        """A message is going to leave."""
         if _day(now) != self._day:
             self.begin(0, now)
         self._sent += segments
+
+    def give_back(self, segments: int) -> None:
+        """It did not leave, or was refused."""
+        self._sent = max(0, self._sent - segments)
 
     def _room(self, lane: int, day: date) -> float:
         limit = (self._segments or 0) * (1.0 if lane <= _URGENT else _FOR_ALL)

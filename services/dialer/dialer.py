@@ -66,6 +66,7 @@ class Dialer:
         }
         self._cap = DailyCap(None if self._stepped else settings.daily_segments)
         self._tally = tally
+        self._counted: dict[str, int] = {}
         self._guard = Guard(clock, settings.send_timeout)
         self._changed = {channel: asyncio.Event() for channel in self._lines}
         self._asking = asyncio.Semaphore(_LOOKUPS)
@@ -156,6 +157,9 @@ class Dialer:
         if refusal is not None:
             self._tasks.spawn(self._turn_back(job, *refusal))
         else:
+            if command.channel == "sms":
+                self._cap.spend(job.segments, self._clock.now())
+                self._counted[command.claimId] = job.segments
             self._changed[command.channel].set()
 
     def _now(self) -> float:
@@ -182,6 +186,7 @@ class Dialer:
         if self._settings.daily_segments is not None and not self._stepped:
             now = self._clock.now()
             self._cap.begin(await self._tally(self._settings, midnight(now)), now)
+            self._cap.spend(sum(self._counted.values()), now)
 
     async def _run(self, channel: str) -> None:
         line, changed = self._lines[channel], self._changed[channel]
@@ -214,8 +219,6 @@ class Dialer:
             await self._turn_back(job, reason or "breaker", _COME_BACK)
             return
         measures.REQUESTS.labels(claim.channel, answer.result).inc()
-        if claim.channel == "sms" and answer.result in ("accepted", "doubt"):
-            self._cap.spend(job.segments, self._clock.now())
         self._failpoints.reach("before-result")
         await self._finish(job, answer)
         self._failpoints.reach("after-result")
@@ -236,6 +239,9 @@ class Dialer:
         await self._finish(job, Answer(result="not-sent", code=reason, retryAfter=seconds))
 
     async def _finish(self, job: Job, answer: Answer) -> None:
+        segments = self._counted.pop(job.claim.claimId, 0)
+        if answer.result not in ("accepted", "doubt"):
+            self._cap.give_back(segments)
         try:
             await self._say(job.claim, answer)
         finally:

@@ -179,6 +179,23 @@ async def test_what_was_used_of_the_day_before_a_restart_counts_after_it(
         await rig.dialer.stop()
 
 
+async def test_texts_that_leave_together_do_not_go_over_the_day_and_one_refused_does_not_count(
+    settings: Settings, sandbox: SandboxServer, fault: Fault
+) -> None:
+    rig = Rig(msgspec.structs.replace(settings, daily_segments=5), sandbox)
+    await rig.start()
+    try:
+        fault("reject:21614", to="+13125550100")
+        assert (await rig.dialled(text(to="+13125550100", lane=1))).result == "rejected"
+        for number in range(1, 20):
+            rig.submit(text(to=f"+131255501{number:02d}", lane=1))
+        results = [message.code for message in await rig.settle() if isinstance(message, Dialled)]
+    finally:
+        await rig.dialer.stop()
+    assert len(rig.taken) == 5
+    assert results.count("daily-cap") == 14
+
+
 async def test_a_claim_that_waits_for_its_turn_comes_back_at_once_after_a_stop(
     settings: Settings, sandbox: SandboxServer
 ) -> None:

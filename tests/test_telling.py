@@ -353,3 +353,25 @@ def test_nobody_is_told_to_book_an_interview_that_is_over() -> None:
         .play(until="2027-03-02T00:00:00Z")
     )
     assert [end for end, _ in story.fates("COND_APPROVED", "sms")] == ["superseded"]
+
+
+def test_a_number_is_asked_for_a_yes_whether_it_or_the_consent_comes_first() -> None:
+    phone = {"phone": {"address": "+13125550199", "verified": False}}
+    consent = {"consent": {"sms": True}}
+    for first, second in ((phone, consent), (consent, phone)):
+        scene = Scene().profile("2027-02-01T16:00:00Z", **first).profile("2027-02-01T17:00:00Z", **second)
+        story = scene.profile("2027-02-01T18:00:00Z", language="es").play(until="2027-02-02T00:00:00Z")
+        assert story.texts() == [("2027-02-01T17:00:00Z", "OPT_IN_REQUEST", "en")]
+
+
+def test_a_childs_own_number_is_neither_asked_nor_warned() -> None:
+    guardian = {"relation": "mother", "phone": "+13125550150", "email": "tran@example.com"}
+    story = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z", minor=True, guardian=guardian)
+        .cbp("2027-02-02T16:00:00Z", "application.submitted", portalSubject="dana")
+        .cbp("2027-02-03T16:00:00Z", "contact.updated", person={"phone": "+13125550199"})
+        .play(until="2027-02-05T00:00:00Z")
+    )
+    assert {sent["to"] for sent in story.sent} == {"+13125550150", "tran@example.com"}
+    assert {sent["kind"] for sent in story.sent} == {"APP_RECEIVED"}

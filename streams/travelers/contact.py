@@ -13,7 +13,7 @@ from schemas.internal import Answered, ContactChanged, Facts, News, Owned
 from streams import contacts
 from streams.identity import event_id
 from streams.travelers import messages
-from streams.travelers.people import recipient
+from streams.travelers.people import is_child, recipient
 from streams.travelers.profile import amend
 from streams.travelers.state import Address, Profile, Stamp, Traveler
 from streams.travelers.turn import Turn
@@ -37,17 +37,19 @@ def reported(turn: Turn, message: ContactChanged) -> None:
 def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source: ContactChanged | None = None) -> None:
     """Warn the old number and the mailbox of a new number; ask the new one, unless it is verified already.
 
-    Asked is only who had agreed to texts; an unverified number gets nothing else.
+    Asked is only who had agreed to texts; an unverified number gets nothing else, and the number of a child nothing at
+    all (domain 3.6).
     """
     old, new = before.phone, turn.traveler.profile.phone
-    if new == old or new is None or turn.traveler.deceased or turn.traveler.erased:
+    silent = turn.traveler.deceased or turn.traveler.erased or is_child(turn.traveler, turn.now)
+    if new is None or silent:
         return
     moved = old is not None and old.address != new.address
     if moved and old is not None and old.verified:
         news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
         closed = {} if before.consentSms is True else {"sms": "no-consent"}
         messages.start(turn, replace(news, channels=("sms", "email"), withheld=closed), to={"sms": old.address})
-    asked = old is None or moved
+    asked = old is None or moved or before.consentSms is not True
     if asked and not new.verified and turn.traveler.profile.consentSms is True:
         news = _news(turn, "OPT_IN_REQUEST", cause, occurred, source)
         messages.start(turn, replace(news, channels=("sms",)), to={"sms": new.address})

@@ -67,7 +67,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def rfc3339(moment: datetime) -> str:
     """A moment as RFC 3339 in UTC with `Z`; fractions only where there are any."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:

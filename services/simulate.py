@@ -17,6 +17,7 @@ import msgspec
 from schemas.cloudevents import parse_time, rfc3339
 from schemas.internal import Claim, Inbound, Mail, Origin
 from services import templates
+from services.collecting import collect_seldom
 from services.lines import Expectation, InboundSms, Line, LineError, Record, read_lines
 from services.sealing import Keys
 from services.settings import Settings
@@ -168,6 +169,7 @@ def command(file: str, until: datetime | None, view: bool, explain: bool) -> Non
     dossier = Dossier() if explain else None
     source = click.open_file(file, "rb")
     rehearsal = Rehearsal(Settings.load(), dossier)
+    collect_seldom()
     views = Views()
     encode = msgspec.json.Encoder().encode
     out = sys.stdout.buffer

@@ -214,12 +214,14 @@ def test_replay_and_history_tell_nobody(events: list[Event]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(cases())
 def test_every_planned_message_ends_in_exactly_one_way(events: list[Event]) -> None:
+    """A decision that a contradiction holds ends when somebody settles it, which nobody does here."""
     run = live([profile("p1", "+13125550100"), *events]).rest(START + timedelta(days=60))
     endings: dict[str, list[str]] = defaultdict(list)
     for _, said in run.events(topics.NOTIFICATIONS):
         state = said[0].rpartition(".")[2]
         endings[said[1]["notificationId"]] += [state] if state in FINAL else []
-    assert all(len(states) == 1 for states in endings.values()), endings
+    contested = any(view and view["integrity"] == "CONFLICT" for view in run.views().values())
+    assert all(len(states) == 1 or (contested and not states) for states in endings.values()), endings
 
 
 @settings(max_examples=60, deadline=None)

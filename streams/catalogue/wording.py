@@ -9,7 +9,7 @@ import hashlib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from typing import Any, Final, Literal
 
 import msgspec
@@ -73,9 +73,9 @@ class Wording(msgspec.Struct, frozen=True):
         """The line above the block."""
         return f"[{self.slot}: {', '.join(self.terms)}]" if self.terms else f"[{self.slot}]"
 
-    def fits(self, terms: Collection[str], known: Collection[str]) -> bool:
+    def fits(self, terms: Collection[str], known: Set[str]) -> bool:
         """Whether this wording may be used for a case of these terms, of which these placeholders are known."""
-        return all(any(one in terms for one in term.split("|")) for term in self.terms) and self.needs <= set(known)
+        return self.needs <= known and all(any(one in terms for one in term.split("|")) for term in self.terms)
 
 
 class File(msgspec.Struct, frozen=True):

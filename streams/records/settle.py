@@ -1,6 +1,6 @@
 """One turn of a record: what follows from its picture as it stands now, compared with what was said before."""
 
-from streams.calendar import earliest
+from streams.calendar import earliest, quarter_end
 from streams.records import timing
 from streams.records.fold import fold
 from streams.records.log import Entry
@@ -23,6 +23,7 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     if state.owner is None:
         return
     picture = fold(state.entries, turn.program, turn.now, state.deceased, turn.left())
+    steps = state.steps
     fresh = publish(turn, picture, trigger)
     integrity(turn, picture, trigger)
     # Before the news: what the event says of the person, a language or that it is a child, counts for its own message.
@@ -31,7 +32,10 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     upcoming = remind(turn, picture)
     contested = bool(picture.conflicts)
     release(turn, contested)
-    quarter = timing.rows(turn, picture)
+    # The clock alone stops no CX clock but by a step, or at the end of a quarter.
+    if trigger is not None or state.steps != steps or turn.now == quarter_end(turn.now):
+        timing.rows(turn, picture)
+    quarter = timing.next_quarter(turn, picture)
     shown = picture.current.next_changes(turn.now) if picture.current else None
     state.lookAt = earliest([picture.nextClock, upcoming, state.staleAt, shown, quarter])
     _due(state, contested)

@@ -18,6 +18,7 @@ from schemas.outputs import Timing
 from streams import events
 from streams.calendar import EASTERN, add_months, end_of_day, local_day, quarter_end, zone
 from streams.identity import event_id, fiscal
+from streams.records.machine import OPEN
 from streams.records.picture import APPLICATION, MEMBERSHIP, REVIEW, Case, Picture, Step
 from streams.records.state import Item, Marked, Told
 
@@ -37,6 +38,9 @@ TOLD_DECISIONS: Final = frozenset({"APPROVED", "RENEWED", "LETTER_READY", "MEMBE
 WAITING_ON_TRAVELER: Final = ("ACTION_NEEDED", "CONDITIONALLY_APPROVED")
 ALL_DONE: Final = "DECISION_PENDING"
 """The state to which the last part of an interview leads."""
+
+UNDECIDED: Final = ("RECEIVED", "UNDER_REVIEW")
+"""A review that waits for the agency."""
 
 RENEWAL_WINDOW: Final = 12
 """Months after the end in which an application still counts as a late renewal for M9 (domain 1.1)."""
@@ -71,19 +75,21 @@ class Clock(NamedTuple):
         return round(span / SECONDS[self.unit], DIGITS[self.unit])
 
 
-def rows(turn: "Turn", picture: Picture) -> datetime | None:
+def rows(turn: "Turn", picture: Picture) -> None:
     """Write the rows of all clocks that stopped, and restate those that a later fact changed or set running again.
 
-    While one runs: the end of the quarter, at which it is written as it stands.
+    What still runs is written as it stands at the end of a quarter.
     """
-    running, quarter = False, quarter_end(turn.now)
+    quarter = turn.now == quarter_end(turn.now)
     for clock in _clocks(turn, picture):
-        running |= clock.open
-        if not clock.open or (clock.start[1] < turn.now and (turn.now == quarter or _had_stopped(turn, clock))):
+        if not clock.open or (clock.start[1] < turn.now and (quarter or _had_stopped(turn, clock))):
             _write(turn, clock)
-    if not running or turn.state.deceased is not None:
-        return None
-    return quarter if turn.now < quarter else quarter_end(turn.now + timedelta.resolution)
+
+
+def next_quarter(turn: "Turn", picture: Picture) -> datetime | None:
+    """The end of the present quarter, where a clock may still run then."""
+    waiting = any(case.state in OPEN for case in picture.cases) or picture.review.state in UNDECIDED
+    return quarter_end(turn.now + timedelta.resolution) if waiting and turn.state.deceased is None else None
 
 
 def _had_stopped(turn: "Turn", clock: Clock) -> bool:
@@ -277,7 +283,7 @@ def _reviews(picture: Picture, now: datetime) -> Iterator[Clock]:
         elif replied is not None and step.name == "REVIEW_DECIDED":
             yield from _review(picture, count, replied, step, now)
             replied, count = None, count + 1
-    if replied is not None and picture.review.state in ("RECEIVED", "UNDER_REVIEW"):
+    if replied is not None and picture.review.state in UNDECIDED:
         yield from _review(picture, count, replied, None, now)
 
 

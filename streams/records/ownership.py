@@ -8,8 +8,8 @@ from schemas.internal import CardGone, Join
 from streams.grammar import DeadLetter
 from streams.identity import event_id
 from streams.records.log import Entry
+from streams.records.outbox import withdraw
 from streams.records.persons import disputed
-from streams.records.telling import withdraw
 from streams.records.turn import Turn
 
 OTHER_PERSON: Final = "the birth date differs from that of the record's other portal subject"

@@ -6,9 +6,10 @@ from streams.records.fold import fold
 from streams.records.log import Entry
 from streams.records.ownership import belong
 from streams.records.picture import INTEGRITY
+from streams.records.reminding import remind
 from streams.records.showing import show
 from streams.records.state import Record
-from streams.records.telling import frozen, release, remind, tell
+from streams.records.telling import frozen, release, tell
 from streams.records.transitions import integrity, publish
 from streams.records.turn import Turn
 

@@ -26,11 +26,11 @@ from streams.identity import Identity
 from streams.policy import Policy
 from streams.reading import Reading, read, record_key
 from streams.records.log import LIMIT, Entry, entry
+from streams.records.outbox import take_back_all
 from streams.records.outcomes import outcome
 from streams.records.ownership import identity_item, move
 from streams.records.settle import settle, wake
 from streams.records.state import Ended, Marked, Record, Told
-from streams.records.telling import take_back_all
 from streams.records.turn import Turn
 
 _entries = msgspec.msgpack.Decoder(list[Entry])

@@ -107,12 +107,13 @@ class Committer:
 
     async def _transact(self, lane: Lane, parts: Sequence[Part]) -> None:
         failpoints, member = self._failpoints, parts[0].member
+        places = self._by_place(parts)
         async with asyncio.timeout(_TRANSACTION_SECONDS):
-            await lane.begin(member)
+            await lane.begin(member, places)
             failpoints.reach("after-begin")
             await lane.send_offsets_to_transaction({part.place: part.work.upto for part in parts}, member.group)
             failpoints.reach("after-offsets")
-            sent = await _send(lane, self._by_place(parts))
+            sent = await _send(lane, places)
             failpoints.reach("after-send")
             written = await asyncio.gather(*(future for _, future, _ in sent))
             failpoints.reach("after-produce")

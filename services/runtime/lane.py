@@ -1,15 +1,18 @@
 """A transactional producer of this process, and what it adds to aiokafka's: offsets in the name of a group member.
 
 Upstream sends `TxnOffsetCommit` 0, which names no member: whoever holds the transactional id may move any offset. The
-override is `_do_txn_offset_commit`; its answers are read by upstream's handler.
+override is `_do_txn_offset_commit`; its answers are read by upstream's handler. And upstream asks the coordinator twice
+before the first record, for the offsets and for the partitions, one after the other; here both are asked at once.
 
 A lane's transactional id belongs to this process: started again, it ends what its predecessor left open at once.
 Whatever else a process leaves open, the broker aborts after `TIMEOUT`.
 """
 
+import asyncio
+from collections.abc import Iterable, Set
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import CoordinationType
 from aiokafka.producer.sender import Sender as UpstreamSender
 from aiokafka.producer.sender import TxnOffsetCommitHandler
@@ -42,6 +45,18 @@ class _Handler(TxnOffsetCommitHandler):  # type: ignore[misc]
 class _Sender(UpstreamSender):  # type: ignore[misc]
     member: Member
 
+    def _maybe_do_transactional_request(self) -> "asyncio.Task[Any] | None":
+        transaction = self._txn_manager
+        places, group = transaction.partitions_to_add(), transaction.consumer_group_to_add()
+        if places and group is not None:
+            return asyncio.create_task(self._add(set(places), group))
+        task: asyncio.Task[Any] | None = super()._maybe_do_transactional_request()
+        return task
+
+    async def _add(self, places: Set[TopicPartition], group: str) -> None:
+        """On one connection, so the broker sees one after the other."""
+        await asyncio.gather(self._do_add_partitions_to_txn(places), self._do_add_offsets_to_txn(group))
+
     async def _do_txn_offset_commit(self, offsets: Any, group_id: str) -> None:
         node = await self._find_coordinator(CoordinationType.GROUP, group_id)
         await _Handler(self, offsets, group_id).do(node)
@@ -61,7 +76,9 @@ class Lane(AIOKafkaProducer):  # type: ignore[misc]
             request_timeout_ms=options["request_timeout_ms"],
         )
 
-    async def begin(self, member: Member) -> None:
-        """Begin a transaction of this member; the broker hears of it with the offsets."""
+    async def begin(self, member: Member, places: Iterable[tuple[str, int]]) -> None:
+        """Begin a transaction of this member that writes to these places; the broker hears of it with the offsets."""
         self._sender.member = member
         await self.begin_transaction()
+        for place in places:
+            self._txn_manager.maybe_add_partition_to_txn(TopicPartition(*place))

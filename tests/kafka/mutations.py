@@ -35,7 +35,7 @@ def _offsets_first() -> None:
     transact = Committer._transact
 
     async def early(self: Committer, lane: Lane, parts: Sequence[Part]) -> None:
-        await lane.begin(parts[0].member)
+        await lane.begin(parts[0].member, ())
         await lane.send_offsets_to_transaction({part.place: part.work.upto for part in parts}, parts[0].member.group)
         await lane.commit_transaction()
         self._failpoints.reach("after-offsets")

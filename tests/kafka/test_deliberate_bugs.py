@@ -32,7 +32,7 @@ def test_kills_show_a_bug(rig: Rig, bug: str | None) -> None:
 
 
 def _kill_in_turn(rig: Rig, bug: str | None) -> None:
-    steps = ("after-offsets:kill:3", "after-send:kill:2", "after-commit:kill:2", "after-store:kill:3")
+    steps = ("after-offsets:kill:3", "after-produce:kill:2", "after-commit:kill:2", "after-store:kill:3")
     for disk, step in (("kept", steps[0]), ("wiped", steps[1]), ("kept", steps[2]), ("wiped", steps[3]), ("wiped", "")):
         rig.feed([*rig.hits(600, keys=200, hold=0.3, command=True), *rig.hits(1, poison=True)])
         worker = rig.worker(mutation=bug, failpoint=step, limits={"records": 40, "wakes": 10})
@@ -105,7 +105,7 @@ def test_an_end_in_order_shows_a_bug(rig: Rig, bug: str | None) -> None:
     assert (in_order and _green(rig, dict.fromkeys(range(PARTITIONS), 1))) == (bug is None)
 
 
-def _let_work(done: Callable[[], bool], seconds: float = 8.0) -> None:
+def _let_work(done: Callable[[], bool], seconds: float = 20.0) -> None:
     until = time.monotonic() + seconds
     while not done() and time.monotonic() < until:
         time.sleep(0.05)

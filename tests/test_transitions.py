@@ -105,6 +105,13 @@ def test_what_waited_for_a_person_goes_with_a_record_that_is_merged() -> None:
     assert work == [("opened", "GE-1"), ("closed", "GE-1"), ("opened", "GE-2")]
 
 
+def test_nothing_of_who_was_forgotten_waits_for_a_person() -> None:
+    scene = Scene().cbp(DAY(1), "application.approved", applicationId="A", validTo="2032-04-18", portalSubject="dana")
+    scene.cbp(DAY(1), "application.denied", applicationId="A").profile(DAY(3), "erased")
+    work = [event["type"].rpartition(".")[2] for event in scene.play(END).events(topics.WORK)]
+    assert work == ["opened", "closed"]
+
+
 def test_an_application_begins_from_nothing_where_the_one_before_it_was_voided() -> None:
     scene = Scene().cbp(DAY(1), "application.submitted", id="wrong")
     scene.cbp(DAY(2), "record.corrected", corrects="wrong", void=True)

@@ -246,7 +246,9 @@ class Records:
 
     @staticmethod
     def _forget(turn: Turn) -> None:
-        """Keep nothing but where the record went; also not in what was written of it before."""
+        """Keep nothing but where the record went; also not in what was written of it before, nor for the staff."""
+        for item in list(turn.state.work):
+            turn.close_work(item, None)
         turn.state = Record(key=turn.key, mergedInto=turn.state.mergedInto)
         turn.out.append(Renew())
 

@@ -19,9 +19,8 @@ Every record passes through four     2 thousand events/s        Consumer._delive
 tasks by itself                                                 one message per batch to wake
                                                                 the actor
 
-What was fetched before a rebalance  Events skipped or done     Consumer._deliver: asks again  test_ownership, held;
-is delivered after it, unfiltered    twice                                                     test_deliberate_bugs:
-                                                                                               earlier assignment
+What was fetched before a rebalance  Events skipped or done     Consumer._deliver: asks again  test_deliberate_bugs:
+is delivered after it, unfiltered    twice                                                     earlier assignment
 
 Partitions flow before they are      Events skipped             Consumer.perform_seek: all, to test_crashes, wiped;
 sought; those without a committed                               offsets that were read after   test_ownership
@@ -39,6 +38,10 @@ only an id per partition fences      partitions, each with its  first request of
 Offsets are read while a transaction Events done twice          ConsumerThread.committed: asks test_ownership, goes on;
 of an earlier owner is open                                     again until they are stable    test_deliberate_bugs:
                                                                                                about to change
+
+aiokafka asks for the offsets and    One more round trip in     Lane: both at once             make bench
+for the partitions of a transaction  each transaction
+one after the other
 
 A rebalance does not wait for the    The end of a worker that   Consumer.on_partitions_        test_ownership,
 batches of a worker that is stopping only stops                 revoked, StageApp.stop         scaling
@@ -65,6 +68,6 @@ or the next one under its name, or the broker after Lane's `TIMEOUT`, which it l
 transaction.abort.timed.out.transaction.cleanup.interval.ms (10 s unless set lower; our own broker: 1 s).
 
 Two settings have no seam and are set on the consumer object before it starts (ConsumerThread): the assignor, and the
-waits of 1,500 and 100 ms that upstream fixes. A partition that moves to another worker is
-restored from its changelog, from where the standby store of that worker stands (services/runtime/standby.py).
+waits of 1,500 and 100 ms that upstream fixes. A partition that moves to another worker is restored from its changelog,
+from where the standby store of that worker stands (services/runtime/standby.py).
 """

@@ -1,4 +1,4 @@
-"""Faust's recovery with our restore in it: fenced producers, then offsets, then stores, then records."""
+"""Faust's recovery with our restore in it: offsets that nobody else can move, then stores, then records."""
 
 from typing import Any
 

@@ -165,7 +165,7 @@ class Consumer(driver.Consumer):
         return False
 
     async def perform_seek(self) -> None:
-        """Go to the offsets that were read after fencing, whatever the consumer fetched before."""
+        """Go to the offsets that were read after the takeover, whatever the consumer fetched before."""
         await self._thread.seek_all(self.owned.offsets())
 
     def unread(self, place: TopicPartition) -> int | None:

@@ -152,6 +152,7 @@ class Keyrings:
         if partition not in self._rings:
             store = Store(self._path(partition) / "keys", self._shared)
             self._rings[partition] = Keyring(self._keys, self._stage, store)
+            _seen(self._path(partition)).touch()
         return self._rings[partition]
 
     async def tend(self) -> None:

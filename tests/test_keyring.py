@@ -204,6 +204,18 @@ def test_a_worker_keeps_no_keys_of_partitions_that_others_own(tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "keys").iterdir()] == ["1"]
 
 
+def test_keys_of_a_partition_that_stays_are_kept_over_a_rebalance_and_a_restart(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.tell(Note("one"))
+    desk.rings.hold([0, 1])
+    desk.rings.ring(0).store.compact()
+    assert written(desk.tell(Note("two"))) == []
+    desk.close()
+    Keyrings(desk.keys, "notebooks", tmp_path / "keys", desk.shared).hold([0])
+    again = Desk(tmp_path)
+    assert again.texts(again.store.get(b"a")) == ["one", "two"]
+
+
 def test_keys_that_were_out_of_use_for_long_are_read_anew(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.tell(Note("one"))

@@ -70,7 +70,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind it names the notification. `releaseAt` is the end of the debounce hold; quiet hours come later. `withheld` are
     channels of the news that are planned and at once suppressed, each with the reason (contract 1.5). `queuedAt` is
     when it was ready to be told, where a contradiction or a change of traveler has held it since. `daytime`: an email
-    too leaves only in the hours of texts (contract 5.1).
+    too leaves only in the hours of texts (contract 5.1). `over` are channels on which it ended before it moved here.
     """
 
     record: str
@@ -87,6 +87,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notAfter: datetime
     channels: tuple[Channel, ...]
     queuedAt: datetime | None = None
+    over: tuple[Channel, ...] = ()
     adverse: bool = False
     daytime: bool = False
     exempt: bool = False
@@ -274,7 +275,7 @@ class TravelerChanged(_Message, tag="traveler-changed", frozen=True, kw_only=Tru
 
 
 class Outcome(_Message, tag="outcome", frozen=True, kw_only=True):
-    """What a notification came to, accepted or its end: the `state` of the event just written. Times are of the steps."""
+    """What a notification came to, accepted or ended: the `state` of the event just written, with its times."""
 
     notificationId: str
     travelerId: str

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from streams import topics
+from streams.events import FINAL
 from streams.grammar import DeadLetter, Emission
 from tests.scene import Scene
 from tests.test_properties import START, Event, Run, event, pipeline, profile, time_of
@@ -178,6 +179,20 @@ def test_later_events_of_a_forgotten_record_are_of_nobody() -> None:
     assert run.simulation.state("records", "GLOBAL_ENTRY:GE-1") == pipeline().stages["records"].empty(
         "GLOBAL_ENTRY:GE-1"
     )
+
+
+def test_what_ended_for_one_traveler_is_not_rescued_under_its_id_for_the_next() -> None:
+    unproved = profile("p1", "+13125550100")
+    unproved["data"]["email"]["verified"] = False
+    other = profile("p2", "+13125550101")
+    other["data"]["phone"]["verified"] = False
+    run = play(unproved, other, ge("application.submitted", 0.2, portalSubject="p1"), link("linked", 1, "p2"), hours=30)
+    emails = [
+        (kind.rpartition(".")[2], said["reason"])
+        for _, (kind, said) in notes(run, "APP_RECEIVED")
+        if said["channel"] == "email" and kind.rpartition(".")[2] in FINAL
+    ]
+    assert emails == [("suppressed", "unverified")]
 
 
 def test_a_void_that_names_the_traveler_keeps_the_record_with_them() -> None:

@@ -53,6 +53,7 @@ def _issue_again(turn: Turn, item: Item) -> None:
     """The old traveler has let go: tell the new one."""
     turn.state.items = [one for one in turn.state.items if one is not item]
     queued = item.news.queuedAt or item.news.plannedAt
-    one = msgspec.structs.replace(item.news, channels=item.back, plannedAt=turn.now, queuedAt=queued)
+    over = (*item.news.over, *(channel for channel in item.news.channels if channel not in item.back))
+    one = msgspec.structs.replace(item.news, channels=item.back, plannedAt=turn.now, queuedAt=queued, over=over)
     turn.state.items.append(Item(news=one, status="held", step=item.step, open=item.back))
     turn.tell_traveler(Plan(news=one))

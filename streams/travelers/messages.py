@@ -128,7 +128,7 @@ def reroute(turn: Turn, item: Item) -> None:
     The other way round needs nothing: news that may go by text has a text of its own. What goes to a number of its own
     choice is about that number, and is told nowhere else.
     """
-    if item.channel != "sms" or "email" in item.news.channels or item.rescue or item.to is not None:
+    if item.channel != "sms" or "email" in (*item.news.channels, *item.news.over) or item.rescue or item.to is not None:
         return
     person = recipient(turn.traveler, turn.now, item.news.record)
     if refusal(person, "email", held=False) is None and not turn.traveler.deceased:

@@ -47,61 +47,57 @@ class _Place:
         self._cluster.stop()
 
 
-def _fold(place: _Place, asked: argparse.Namespace) -> Rows:
+def _fold(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
     found = list(systems(_BUILD))
     _say("fold: the broker is warmed up")
     asyncio.run(fold_job.measure(found[0], place.kafka, place.folder, min(_WARM, asked.events), 5))
-    rows = {}
     for system in found:
         _say(f"fold: {system.name}")
-        rows[system.name] = asyncio.run(
-            fold_job.measure(system, place.kafka, place.folder, asked.events, asked.seconds)
-        )
-        _say(f"fold: {system.name}: {rows[system.name].plain()}")
-    return {"fold": rows}
+        row = asyncio.run(fold_job.measure(system, place.kafka, place.folder, asked.events, asked.seconds))
+        rows.setdefault("fold", {})[system.name] = row
+        _say(f"fold: {system.name}: {row.plain()}")
 
 
-def _stages(place: _Place, asked: argparse.Namespace) -> Rows:
+def _stages(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
     folder = place.folder / "data"
-    rows = stages_job.measure(place.kafka, folder, asked.travelers, asked.seconds, asked.rate, _say)
-    return {stage: {"ours": row} for stage, row in rows.items()}
+    found = stages_job.measure(place.kafka, folder, asked.travelers, asked.seconds, asked.rate, _say)
+    rows |= {stage: {"ours": row} for stage, row in found.items()}
 
 
-def _pipeline(place: _Place, asked: argparse.Namespace) -> Rows:
-    rows = pipeline_job.measure(
+def _pipeline(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
+    found = pipeline_job.measure(
         place.kafka, place.broker, place.folder / "data", asked.travelers, asked.seconds, asked.pipeline_rate, _say
     )
-    return {job: {"ours": row} for job, row in rows.items()}
+    rows |= {job: {"ours": row} for job, row in found.items()}
 
 
-def _acceptance(place: _Place, asked: argparse.Namespace) -> Rows:
+def _acceptance(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
     row = acceptance_job.measure(place.kafka, place.folder / "data", asked.seconds, asked.warm, asked.texts, _say)
-    return {"event-to-acceptance": {"ours": row}}
+    rows["event-to-acceptance"] = {"ours": row}
 
 
-def _dialer(place: _Place, asked: argparse.Namespace) -> Rows:
-    return {"dialer": {"ours": dialer.row(asked.messages)}}
+def _dialer(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
+    rows["dialer"] = {"ours": dialer.row(asked.messages)}
 
 
-def _restore(place: _Place, asked: argparse.Namespace) -> Rows:
-    return {"restore": {"ours": asyncio.run(recovery_job.restore_rate(place.kafka, asked.records, place.folder))}}
+def _restore(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
+    rows["restore"] = {"ours": asyncio.run(recovery_job.restore_rate(place.kafka, asked.records, place.folder))}
 
 
-def _kill(place: _Place, asked: argparse.Namespace) -> Rows:
-    rows = {}
+def _kill(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
     for system in systems(_BUILD):
         if system.killed:
             _say(f"kill: {system.name}")
-            rows[system.name] = asyncio.run(recovery_job.kill_to_flow(system, place.kafka, place.folder, asked.keys))
-            _say(f"kill: {system.name}: {rows[system.name].more}")
-    return {"kill": rows}
+            row = asyncio.run(recovery_job.kill_to_flow(system, place.kafka, place.folder, asked.keys))
+            rows.setdefault("kill", {})[system.name] = row
+            _say(f"kill: {system.name}: {row.more}")
 
 
-def _memory(place: _Place, asked: argparse.Namespace) -> Rows:
-    return {"memory": memory_job.measure(place.kafka, place.folder / "data", asked.people, _say)}
+def _memory(place: _Place, asked: argparse.Namespace, rows: Rows) -> None:
+    rows["memory"] = memory_job.measure(place.kafka, place.folder / "data", asked.people, _say)
 
 
-_JOBS: Final[dict[str, Callable[[_Place, argparse.Namespace], Rows]]] = {
+_JOBS: Final[dict[str, Callable[[_Place, argparse.Namespace, Rows], None]]] = {
     "fold": _fold,
     "stages": _stages,
     "pipeline": _pipeline,
@@ -122,7 +118,7 @@ _SIZES: Final = (
     ("--warm", 20, "seconds of acceptance that are not counted"),
     ("--records", 400_000, "records of restore, of about 1 KB"),
     ("--keys", 1_000_000, "keys in the store of kill"),
-    ("--people", 1_000_000, "travelers of memory: about 15 minutes on two cores"),
+    ("--people", 1_000_000, "travelers of memory: about half an hour on two cores"),
 )
 
 
@@ -162,12 +158,19 @@ def main() -> None:
     # So that what was started is stopped.
     signal.signal(signal.SIGTERM, _ended)
     rows: Rows = {}
+    failed = []
     for job in wanted:
         _say(f"{job}: load of the machine {machine_load()}")
-        with _place() as place:
-            rows |= _JOBS[job](place, asked)
+        try:
+            with _place() as place:
+                _JOBS[job](place, asked, rows)
+        except Exception as error:  # noqa: BLE001 - the other jobs have their figures all the same
+            failed.append(f"{job} failed: {type(error).__name__}: {error}")
+            _say(failed[-1])
         _write(rows)
     print(table(rows))
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 def _write(rows: Rows) -> None:

@@ -57,7 +57,8 @@ class Deployment:
 
     def wipe(self) -> None:
         """Take the worker's stores away, as the loss of its disk would."""
-        shutil.rmtree(self.folder / "workers" / "1" / "stores")
+        for kept in ("stores", "keys"):
+            shutil.rmtree(self.folder / "workers" / "1" / kept)
 
     def sandbox(self) -> Child:
         """A sandbox that reports no receipts: nobody listens for them here."""

@@ -151,7 +151,7 @@ class Rate(msgspec.Struct, frozen=True):
     warm_cpu_us_per_event: float
 
 
-async def throughput(ends: Ends, out: str, total: int, process: Process, within: float = 300.0) -> Rate:
+async def throughput(ends: Ends, out: str, total: int, process: Process, within: float = 900.0) -> Rate:
     """Watch a process fill its output topic."""
     until = time.monotonic() + within
     first: float | None = None

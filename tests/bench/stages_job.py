@@ -21,6 +21,7 @@ from services import wire
 from services.runtime.process import STAGES
 from services.sealing import Keys
 from services.send import partition
+from services.transit import Transit
 from services.wire import BACKFILL
 from streams import topics
 from tests.bench import inbox
@@ -140,7 +141,10 @@ class _Steady:
         # Each text comes back as a result, which is a record of the same inbox.
         self.rate = rate // 2 if name == "addresses" else rate
         sendings = self._sendings(deployment, name, int((seconds + SETTLING) * self.rate))
-        known: Known = self._arrived if name == "intake" else by_moment
+        # Intake stamps its own moment; the sender's is in the source record that it passes on, sealed.
+        transit = Transit(self._keys, {"bootstrap_servers": deployment.settings.kafka})
+        transit.start()
+        known: Known = _Opened(transit) if name == "intake" else by_moment
         stage = deployment.stage(name)
         try:
             stage.start()
@@ -153,6 +157,7 @@ class _Steady:
             self.load = machine_load()
         finally:
             stage.stop()
+            transit.stop()
 
     def _sendings(self, deployment: Deployment, name: str, count: int) -> list[Sending]:
         if name == "intake":
@@ -169,9 +174,15 @@ class _Steady:
         rows = inbox.given(deployment.settings, count)[name]
         return [_sending(wire.to_stage(self._keys, PARTITIONS, name, row.key, row.message, now)) for row in rows]
 
-    def _arrived(self, record: Any) -> Sequence[str]:
-        """Intake stamps its own moment; the sender's is in the source record that it passes on."""
-        message = msgspec.msgpack.decode(self._keys.open(record.value), type=Arrived)
+
+class _Opened:
+    """The moments at which the senders sent what intake passed on."""
+
+    def __init__(self, transit: Transit) -> None:
+        self._transit = transit
+
+    def __call__(self, record: Any) -> Sequence[str]:
+        message = msgspec.msgpack.decode(self._transit.open(record.value), type=Arrived)
         return [raw.decode() for name, raw in message.origin.headers if name == wire.NOW]
 
 

@@ -64,6 +64,8 @@ class Owned:
         self._restore: dict[TopicPartition, tuple[int, int]] = {}
         self.standby = Standby(client, meters) if standby and job.changelog is not None else None
         self._followed: Final = standby
+        self.turn = 0
+        self._admitting = False
         self._progress = 0
         self._seen = monotonic()
         self._confirmed = self._suspended = 0.0
@@ -88,7 +90,7 @@ class Owned:
     def put(self, place: TopicPartition, records: list[Received]) -> bool:
         """Let records join the waiting batch; True when its actor has to be woken."""
         partition = self._partitions.get(place)
-        if partition is None or partition.inlet.closed:
+        if partition is None or partition.inlet.closed or not self._admitting:
             return False
         partition.inlet.put(records)
         self._expected[place] = records[-1].offset + 1
@@ -113,9 +115,24 @@ class Owned:
         wanted = self._expected if places is None else places
         return {place: self._expected[place] for place in wanted if place in self._expected}
 
+    def admit(self, turn: int) -> None:
+        """The consumer stands where the partitions go on; records fetched from here on are taken.
+
+        Nothing is taken where partitions changed hands since `turn`: upstream may end the recovery of an assignment,
+        and let records flow, when the next one has begun.
+        """
+        if turn == self.turn and self.ready:
+            self._admitting = True
+            self.turn += 1
+
+    def admits(self, turn: int) -> bool:
+        """Whether what was asked for in this turn may be taken."""
+        return self._admitting and turn == self.turn
+
     def close(self) -> None:
         """Take nothing more: batches under way end, what waits is dropped."""
-        self.ready = False
+        self.ready = self._admitting = False
+        self.turn += 1
         for partition in self._partitions.values():
             partition.inlet.close()
 
@@ -160,7 +177,7 @@ class Owned:
 
     async def restore(self) -> None:
         """Open the stores and bring them up to their changelogs; the partitions are ready after it."""
-        topic = self._job.changelog
+        topic, assignment = self._job.changelog, self.assignment
         if topic is not None and self._partitions:
             feeds: dict[TopicPartition, Store] = {}
             for place, partition in self._partitions.items():
@@ -169,6 +186,8 @@ class Owned:
             self._failpoints.reach("in-restore")
             await restore(feeds, self._client, self._told)
             self._failpoints.reach("after-restore")
+        if assignment != self.assignment:
+            return
         self.ready = True
         if self.standby is not None and topic is not None:
             places = {TopicPartition(self._job.topics[0], number) for number in range(self._followed)}

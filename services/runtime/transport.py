@@ -131,13 +131,14 @@ class Consumer(driver.Consumer):
         """Put what is fetched into the inlets, and ring for the actor of each partition that is not at work."""
         while self.owned.waiting > BOUND and self.flow_active:  # noqa: ASYNC110 - actors empty the inlets
             await asyncio.sleep(_FULL_PAUSE)
-        assignment = self.owned.assignment
+        turn = self.owned.turn
         records, _ = await self._wait_next_records(1.0)
         if not records:
             await asyncio.sleep(0)
-        elif assignment != self.owned.assignment or not self.flow_active:
-            # Asked for under an earlier assignment: ask again from where the owner of today stands.
+        elif not self.owned.admits(turn) or not self.flow_active:
+            # Asked for under an earlier assignment, or before the seek: ask again from where the owner of today stands.
             await self._thread.seek_all(self.owned.offsets(records))
+            await asyncio.sleep(_FULL_PAUSE)
         else:
             # All at once: while one of them rings, the assignment may change.
             woken = [place for place, fetched in records.items() if self.owned.put(place, fetched)]
@@ -166,7 +167,9 @@ class Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Go to the offsets that were read after the takeover, whatever the consumer fetched before."""
+        turn = self.owned.turn
         await self._thread.seek_all(self.owned.offsets())
+        self.owned.admit(turn)
 
     def unread(self, place: TopicPartition) -> int | None:
         """Committed records that were not fetched yet; None before the first answer of the broker."""
@@ -174,13 +177,14 @@ class Consumer(driver.Consumer):
 
     async def read_committed_offsets(self) -> None:
         """Read the offsets at which our partitions go on, once no transaction of an earlier owner is open on them."""
-        places = self.owned.places()
+        places, assignment = self.owned.places(), self.owned.assignment
         found: dict[TopicPartition, int | None] | None = {} if not places else None
         while found is None:
             found = await self._thread.committed(places)
             if found is None:
                 await asyncio.sleep(_UNSTABLE_WAIT)
-        self.owned.start_at(found)
+        if assignment == self.owned.assignment:
+            self.owned.start_at(found)
 
     def member(self) -> Member:
         """Who this process is in the group."""

@@ -1,4 +1,4 @@
-"""The CX clocks of cases that are open when a fiscal quarter ends (domain 5.1): counted, and replaced by their end."""
+"""The CX clocks of cases that are open when the books of a fiscal quarter close (domain 5.1)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +38,7 @@ def test_a_fiscal_quarter_ends_at_midnight_in_the_east(moment: str, end: str) ->
 
 
 def test_a_case_that_is_open_at_the_end_of_a_quarter_is_counted_as_censored_in_that_quarter() -> None:
-    story = scene().play("2027-05-01T00:00:00Z")
+    story = scene().play("2027-06-01T00:00:00Z")
     [row] = rows(story, "M1")
     assert (row["censored"], row["stop_type"], row["stop_at"]) == (True, "OPEN", "2027-04-01T04:00:00Z")
     assert (row["fiscal_year"], row["fiscal_quarter"], row["duration_value"]) == (2027, 2, 58.54)
@@ -49,18 +49,30 @@ def test_a_case_that_is_open_at_the_end_of_a_quarter_is_counted_as_censored_in_t
     assert [one["censored"] for one in story.timing("M2")] == [False]
 
 
-def test_nothing_is_written_of_an_open_case_before_a_quarter_ends() -> None:
-    assert rows(scene().play("2027-04-01T03:59:59Z"), "M1") == []
+def test_nothing_is_written_of_an_open_case_before_the_books_of_a_quarter_close() -> None:
+    assert rows(scene().play("2027-05-01T03:59:59Z"), "M1") == []
+    assert len(rows(scene().play("2027-05-01T04:00:00Z"), "M1")) == 1
+
+
+def test_a_case_that_ends_before_the_books_close_is_written_once() -> None:
+    whole = scene().cbp("2027-04-20T15:00:00Z", "application.approved", applicationId="A1", validTo="2032-04-18")
+    [row] = rows(whole.play("2027-08-01T00:00:00Z"), "M1")
+    assert (row["censored"], row["supersedes_id"]) == (False, None)
+
+
+def test_what_begins_after_a_quarter_is_not_in_its_books() -> None:
+    late = Scene().cbp("2027-04-10T15:00:00Z", "application.submitted", applicationId="A1")
+    assert rows(late.play("2027-06-01T00:00:00Z"), "M1") == []
 
 
 def test_the_end_of_a_case_replaces_its_open_rows_and_is_no_correction() -> None:
-    whole = scene().cbp("2027-07-10T15:00:00Z", "application.approved", applicationId="A1", validTo="2032-04-18")
-    first, second, last = rows(whole.play("2027-08-01T00:00:00Z"), "M1")
+    whole = scene().cbp("2027-08-10T15:00:00Z", "application.approved", applicationId="A1", validTo="2032-04-18")
+    first, second, last = rows(whole.play("2027-09-01T00:00:00Z"), "M1")
     assert [row["censored"] for row in (first, second, last)] == [True, True, False]
     assert second["supersedes_id"] == first["metric_event_id"]
     assert last["supersedes_id"] == second["metric_event_id"]
     assert not any(row["corrected"] for row in (first, second, last))
-    assert (last["stop_type"], last["duration_value"]) == ("APPROVED", 159.0)
+    assert (last["stop_type"], last["duration_value"]) == ("APPROVED", 190.0)
     assert len({row["enrollment_pseudonym"] for row in (first, second, last)}) == 3, "another name in each quarter"
 
 
@@ -88,5 +100,5 @@ def test_every_clock_that_runs_is_written_open(events: list[tuple[str, dict[str,
     story = Scene()
     for day, (name, data) in enumerate(events, 1):
         story.cbp(f"2027-02-{day:02}T15:00:00Z", name, applicationId="A1", **data)
-    found = story.play("2027-04-02T00:00:00Z").timing(metric)
+    found = story.play("2027-05-02T00:00:00Z").timing(metric)
     assert [(row["stop_type"], row["censored"]) for row in found] == [("OPEN", True)]

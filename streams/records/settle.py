@@ -1,6 +1,6 @@
 """One turn of a record: what follows from its picture as it stands now, compared with what was said before."""
 
-from streams.calendar import earliest, quarter_end
+from streams.calendar import earliest
 from streams.records import timing
 from streams.records.fold import fold
 from streams.records.log import Entry
@@ -33,12 +33,12 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     upcoming = remind(turn, picture)
     contested = bool(picture.conflicts)
     release(turn, contested)
-    # The clock alone stops no CX clock but by a step, or at the end of a quarter.
-    if trigger is not None or state.steps != steps or turn.now == quarter_end(turn.now):
+    # The clock alone stops no CX clock but by a step, or when books close.
+    if trigger is not None or state.steps != steps or turn.now == timing.books_close(turn.now):
         timing.rows(turn, picture)
-    quarter = timing.next_quarter(turn, picture)
+    closing = timing.next_closing(turn, picture)
     shown = picture.current.next_changes(turn.now) if picture.current else None
-    state.lookAt = earliest([picture.nextClock, upcoming, state.staleAt, shown, quarter])
+    state.lookAt = earliest([picture.nextClock, upcoming, state.staleAt, shown, closing])
     _due(state, contested)
 
 

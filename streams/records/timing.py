@@ -3,8 +3,9 @@
 A row is written when its clock stops and written again, naming the row it replaces, when a correction or a late event
 changes it. Clocks run on the source's own times; only M5 and its parts look at ours.
 
-Open cases are counted (domain 5.1): a clock that runs at the end of a fiscal quarter is written as it stands, censored,
-and the row of its end replaces that one. So a quarter's rows are all that a Kaplan-Meier estimate of it needs.
+Open cases are counted (domain 5.1): when the books of a fiscal quarter close, a clock that ran at its end and still
+runs is written as it stood then, censored, and the row of its end replaces that one. So a quarter's rows are all that a
+Kaplan-Meier estimate of it needs.
 """
 
 import itertools
@@ -46,6 +47,10 @@ RENEWAL_WINDOW: Final = 12
 """Months after the end in which an application still counts as a late renewal for M9 (domain 1.1)."""
 
 
+LATE: Final = timedelta(days=30)
+"""How late news of a quarter may come in and still count in it; what is older tells nobody (contract 5, item 10)."""
+
+
 class Clock(NamedTuple):
     """One clock, that has stopped or is `open` and then stops for now. `name` tells it from the record's others."""
 
@@ -78,18 +83,24 @@ class Clock(NamedTuple):
 def rows(turn: "Turn", picture: Picture) -> None:
     """Write the rows of all clocks that stopped, and restate those that a later fact changed or set running again.
 
-    What still runs is written as it stands at the end of a quarter.
+    What still runs is written when the books of a quarter close, as it stood at the quarter's end.
     """
-    quarter = turn.now == quarter_end(turn.now)
-    for clock in _clocks(turn, picture):
-        if not clock.open or (clock.start[1] < turn.now and (quarter or _had_stopped(turn, clock))):
+    closing = turn.now == books_close(turn.now)
+    until = quarter_end(turn.now - LATE) if closing else turn.now
+    for clock in _clocks(turn, picture, until):
+        if not clock.open or (clock.start[1] < until and (closing or _had_stopped(turn, clock))):
             _write(turn, clock)
 
 
-def next_quarter(turn: "Turn", picture: Picture) -> datetime | None:
-    """The end of the present quarter, where a clock may still run then."""
+def next_closing(turn: "Turn", picture: Picture) -> datetime | None:
+    """When books close next, where a clock may still run then."""
     waiting = any(case.state in OPEN for case in picture.cases) or picture.review.state in UNDECIDED
-    return quarter_end(turn.now + timedelta.resolution) if waiting and turn.state.deceased is None else None
+    return books_close(turn.now + timedelta.resolution) if waiting and turn.state.deceased is None else None
+
+
+def books_close(moment: datetime) -> datetime:
+    """When the books of a fiscal quarter close, at or after a moment: what happened in it has had time to come in."""
+    return quarter_end(moment - LATE) + LATE
 
 
 def _had_stopped(turn: "Turn", clock: Clock) -> bool:
@@ -170,23 +181,23 @@ def _minor(turn: "Turn", moment: datetime) -> bool | None:
     return None if born is None else add_months(born, 18 * 12) > local_day(moment)
 
 
-def _clocks(turn: "Turn", picture: Picture) -> Iterator[Clock]:
+def _clocks(turn: "Turn", picture: Picture, until: datetime) -> Iterator[Clock]:
     for case in picture.cases:
         steps = [step for step in picture.steps if step.axis == APPLICATION and step.case == case.key]
-        yield from _application(turn, case, steps, picture)
-    yield from _reviews(picture, turn.now)
+        yield from _application(turn, case, steps, until)
+    yield from _reviews(picture, until)
     yield from _lapses(picture)
 
 
-def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) -> Iterator[Clock]:
+def _application(turn: "Turn", case: Case, steps: list[Step], until: datetime) -> Iterator[Clock]:
     key, first = case.key, partial(_first, steps)
     submitted, decided = first("APP_SUBMITTED"), first(*DECISIONS, "CLEARED", "DENIED_FINAL")
     ended = decided or first("WITHDRAWN", "CLOSED_INCOMPLETE")
     conditional = first("COND_APPROVED")
     interviewed = next((step for step in steps if step.name == "INTERVIEW_DONE" and step.after == ALL_DONE), None)
-    running = partial(_running, ended, turn.now)
+    running = partial(_running, ended, until)
     if submitted is not None:
-        start, stop = ("APP_SUBMITTED", submitted.at), (ended.name, ended.at) if ended else ("OPEN", turn.now)
+        start, stop = ("APP_SUBMITTED", submitted.at), (ended.name, ended.at) if ended else ("OPEN", until)
         states = (submitted.after, ended.after if ended else case.state)
         total = Clock("M1", key, start, stop, "days", None, case, None, states, censored=decided is None)
         total = total._replace(open=ended is None)
@@ -218,12 +229,12 @@ def _application(turn: "Turn", case: Case, steps: list[Step], picture: Picture) 
             yield Clock("M9", key, ("RENEWAL_SUBMITTED", submitted.at), ("VALID_TO", end), "days", "traveler", case)
 
 
-def _running(ended: Step | None, now: datetime, clock: Clock, stop: Step | None) -> Iterator[Clock]:
+def _running(ended: Step | None, until: datetime, clock: Clock, stop: Step | None) -> Iterator[Clock]:
     """A clock with its stop, or as it stands while its case is open; what a case ended without is no time at all."""
     if stop is not None:
         yield clock._replace(stop=(stop.name, stop.at))
     elif ended is None:
-        yield clock._replace(stop=("OPEN", now), censored=True, open=True)
+        yield clock._replace(stop=("OPEN", until), censored=True, open=True)
 
 
 def _first(steps: list[Step], *names: str) -> Step | None:
@@ -273,7 +284,7 @@ def _request(case: Case, count: int, asked: Step) -> Clock:
     return Clock("M6", f"{case.key}|{count}", start, start, "days", "traveler", case)
 
 
-def _reviews(picture: Picture, now: datetime) -> Iterator[Clock]:
+def _reviews(picture: Picture, until: datetime) -> Iterator[Clock]:
     """M8 and M7 for each reply to an adverse decision."""
     replied: Step | None = None
     count = 0
@@ -281,17 +292,17 @@ def _reviews(picture: Picture, now: datetime) -> Iterator[Clock]:
         if step.axis == REVIEW and step.name == "REPLY_RECEIVED":
             replied = step
         elif replied is not None and step.name == "REVIEW_DECIDED":
-            yield from _review(picture, count, replied, step, now)
+            yield from _review(picture, count, replied, step, until)
             replied, count = None, count + 1
     if replied is not None and picture.review.state in UNDECIDED:
-        yield from _review(picture, count, replied, None, now)
+        yield from _review(picture, count, replied, None, until)
 
 
-def _review(picture: Picture, count: int, replied: Step, decided: Step | None, now: datetime) -> Iterator[Clock]:
+def _review(picture: Picture, count: int, replied: Step, decided: Step | None, until: datetime) -> Iterator[Clock]:
     start = ("REPLY_RECEIVED", replied.at)
     for metric in ("M8", "M7"):
         clock = Clock(metric, f"review|{count}", start, start, "days", "agency", picture.current)
-        yield from _running(None, now, clock, decided)
+        yield from _running(None, until, clock, decided)
 
 
 def _lapses(picture: Picture) -> Iterator[Clock]:

@@ -102,7 +102,7 @@ def _text(catalogue: Catalogue, kind: str, tag: str, facts: Facts) -> dict[str, 
     file, words = catalogue.library.files[tag, kind], catalogue.library.languages[tag]
     known = values(words, facts, "sms")
     terms = terms_of(facts.program, facts.child, facts.variant)
-    size = dearest(next(one for one in file.of("sms") if one.fits(terms, known)), words)
+    size = dearest(next(one for one in file.of("sms") if one.fits(terms, known.keys())), words)
     return {
         "tag": tag,
         "dir": words.direction,

@@ -75,4 +75,4 @@ def _cover(catalogue: Catalogue, kind: str, slots: tuple[str, ...]) -> list[Scen
 
 def _first(file: File, slot: str, scene: Scene, known: dict[str, str]) -> Wording | None:
     terms = terms_of(scene.facts.program, scene.facts.child, scene.facts.variant)
-    return next((wording for wording in file.of(slot) if wording.fits(terms, known)), None)
+    return next((wording for wording in file.of(slot) if wording.fits(terms, known.keys())), None)

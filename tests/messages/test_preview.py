@@ -35,7 +35,7 @@ def test_the_cases_shown_use_every_wording(kind: str) -> None:
             known = values(english, scene.facts, "email")
             terms = terms_of(scene.facts.program, scene.facts.child, scene.facts.variant)
             for slot in slots:
-                used.add(next((file.wordings.index(one) for one in file.of(slot) if one.fits(terms, known)), -1))
+                used.add(next((file.wordings.index(one) for one in file.of(slot) if one.fits(terms, known.keys())), -1))
     unused = [one.header for place, one in enumerate(file.wordings) if place not in used]
     assert unused == []
 

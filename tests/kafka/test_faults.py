@@ -15,7 +15,6 @@ from services import wire
 from services.broker import Cluster
 from streams import topics
 from tests.kafka.counting import Hit
-from tests.kafka.crew import Load
 from tests.kafka.rig import KEYS, PARTITIONS, Rig, Zygote, committed, make_topics, read, run, wait_for
 from tests.kafka.system import System
 
@@ -196,14 +195,16 @@ def test_a_worker_with_work_and_without_progress_is_ended_and_one_that_only_wait
     run(make_topics(cluster.bootstrap, [topics.DEAD_LETTER]))
     rig = Rig(cluster.bootstrap, zygote, tmp_path / "rig", "stuck")
     rig.make_topics()
-    worker = rig.worker(stuck=3.0)
+    worker = rig.worker(stuck=3.0, limits={"records": 5})
     wait_for(worker.caught_up, "the worker runs")
     time.sleep(5)
     assert worker.running(), worker.said()[-2000:]
-    with Load(rig, 2000, hold=0.5) as load:
-        time.sleep(1)
-        cluster.brokers[0].signal(signal.SIGSTOP)
+    rig.feed(rig.hits(8000, hold=0.5))
+    wait_for(lambda: (worker.health().get("lag") or 0) > 100, "it has work to do", 20)
+    cluster.brokers[0].signal(signal.SIGSTOP)
+    try:
         assert worker.wait() == 70
+    finally:
         cluster.brokers[0].signal(signal.SIGCONT)
     assert "there was work to do, and nothing got on for 3 s" in worker.said()
     worker = rig.worker()
@@ -211,7 +212,7 @@ def test_a_worker_with_work_and_without_progress_is_ended_and_one_that_only_wait
     assert worker.stop() == 0
     verdict = rig.judge()
     assert verdict, verdict.faults[:20]
-    assert verdict.events == load.fed > 0
+    assert verdict.events == 8000
 
 
 def _set(clock: Path, seconds: int) -> None:

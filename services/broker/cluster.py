@@ -13,11 +13,17 @@ from services.settings import SettingsError
 class Cluster:
     """Brokers that know each other; one is enough for a demonstration, three survive the loss of one."""
 
-    def __init__(self, libs: Path, folder: Path, brokers: int = 1, ports: list[int] | None = None) -> None:
-        """`ports` are two for each broker, for clients and for the controller; by default the system chooses."""
+    def __init__(
+        self, libs: Path, folder: Path, brokers: int = 1, ports: list[int] | None = None, *, lasting: bool = False
+    ) -> None:
+        """`ports` are two for each broker, for clients and for the controller; by default the system chooses.
+
+        `lasting` brokers are fit for hours of load, others for minutes.
+        """
         ports = ports or free_ports(2 * brokers)
         self.brokers: Final = [
-            Broker(libs, folder / f"broker-{n + 1}", n + 1, (ports[2 * n], ports[2 * n + 1])) for n in range(brokers)
+            Broker(libs, folder / f"broker-{n + 1}", n + 1, (ports[2 * n], ports[2 * n + 1]), lasting=lasting)
+            for n in range(brokers)
         ]
         self._folder = folder
         self.bootstrap: Final = ",".join(broker.address for broker in self.brokers)

@@ -35,7 +35,7 @@ class _Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._cluster = Cluster(jars(_say), folder / "kafka")
+        self._cluster = Cluster(jars(_say), folder / "kafka", lasting=True)
         self._cluster.start()
         self.kafka = self._cluster.bootstrap
 

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     say("| What goes wrong, for a third of the messages | Messages | Lost | Doubled | Doubles seen | Slowest end |")
     say("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(jars(lambda _: None), Path(folder) / "kafka")
+        cluster = Cluster(jars(lambda _: None), Path(folder) / "kafka", lasting=True)
         cluster.start()
         assembly = Assembly(cluster.bootstrap, Path(folder) / "data", demo_secret_file(Path(folder)))
         try:

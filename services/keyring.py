@@ -11,13 +11,11 @@ and a crash leaves both or neither. Messages between stages have other keys (ser
 would have to hold the keys of everybody that it may ever write to, and would go on using one after it was deleted.
 
 Data keys are on disk in a folder beside the stores, not in them: a copy of the stores holds no key. The folder of a
-partition is deleted when another worker owns the partition, and when it was out of use so long that the topic may no
-longer tell of deletions (MISSED).
+partition is deleted when another worker owns the partition and this one does not stand by.
 """
 
 import asyncio
 import shutil
-import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -26,9 +24,6 @@ from services.sealing import DataKey, ForgottenError, Keys
 from services.store import Change, Shared, Store, blob_of, pack
 from services.wire import Outgoing, partition_of
 from streams import topics
-
-MISSED: Final = 12 * 3600.0
-"""Seconds out of use after which a folder is read anew: half of the time for which the topic keeps a deletion."""
 
 SWEEP: Final = 600.0
 """Seconds between two times that deleted keys are taken out of the files."""
@@ -142,25 +137,22 @@ class Keyrings:
             self._rings.pop(number).store.close()
         self._folder.mkdir(parents=True, exist_ok=True)
         kept = {self._path(number).name for number in partitions}
-        in_use = {self._path(number).name for number in self._rings}
         for path in self._folder.iterdir():
-            if path.name not in kept or (path.name not in in_use and _out_of_use(path) > MISSED):
+            if path.name not in kept:
                 shutil.rmtree(path)
 
     def ring(self, partition: int) -> Keyring:
         """The keyring of a partition; its store has to be brought up to the topic before it is used."""
         if partition not in self._rings:
-            store = Store(self._path(partition) / "keys", self._shared)
+            store = Store(self._path(partition), self._shared)
             self._rings[partition] = Keyring(self._keys, self._stage, store)
-            _seen(self._path(partition)).touch()
         return self._rings[partition]
 
     async def tend(self) -> None:
         """Every few minutes, take what was deleted out of the files, too. Until cancelled."""
         while True:
-            for number, ring in tuple(self._rings.items()):
+            for ring in tuple(self._rings.values()):
                 ring.sweep()
-                _seen(self._path(number)).touch()
             await asyncio.sleep(SWEEP)
 
     def close(self) -> None:
@@ -170,14 +162,3 @@ class Keyrings:
 
     def _path(self, partition: int) -> Path:
         return self._folder / str(partition)
-
-
-def _seen(path: Path) -> Path:
-    return path / "seen"
-
-
-def _out_of_use(path: Path) -> float:
-    try:
-        return time.time() - _seen(path).stat().st_mtime
-    except OSError:
-        return time.time()

@@ -7,6 +7,8 @@ same moment, which lets a restore write entries without looking for older ones.
 The write-ahead log survives the process, not the machine; what a machine loses is restored from the changelog.
 """
 
+import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,9 @@ import msgspec
 import rocksdict
 
 FORMAT: Final = 1
+MISSED: Final = 12 * 3600.0
+"""Seconds out of use after which a store begins anew: half of the time for which Kafka tells of a deletion."""
+
 _NEVER: Final = (1 << 64) - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -117,12 +122,17 @@ class Shared:
 
 
 class Store:
-    """The store of one partition. Raises UnreadableStoreError where the directory cannot be used."""
+    """The store of one partition. Raises UnreadableStoreError where the directory cannot be used.
+
+    One that was out of use for longer than MISSED begins empty: its topic may no longer tell of what was deleted since.
+    """
 
     def __init__(self, path: Path, shared: Shared) -> None:
         self.keyring: Beside | None = None
         self._path = path
         try:
+            if _out_of_use(path) > MISSED:
+                shutil.rmtree(path)
             path.mkdir(parents=True, exist_ok=True)
             self._db = rocksdict.Rdict(str(path), shared.options())
         except Exception as error:  # noqa: BLE001 - the binding raises nothing narrower
@@ -249,6 +259,12 @@ class Store:
             self._db.write(batch, options)
         except Exception as error:  # noqa: BLE001 - the binding raises nothing narrower
             raise StoreError(f"The store {self._path} cannot be written ({_short(error)}).") from None
+
+
+def _out_of_use(path: Path) -> float:
+    """Seconds since a process had the store open: RocksDB writes to its own log there every ten minutes."""
+    written = [file.stat().st_mtime for file in path.iterdir()] if path.exists() else []
+    return time.time() - max(written) if written else 0.0
 
 
 def _index(due: int, key: bytes) -> bytes:

@@ -1,7 +1,5 @@
 """Data keys of states: made with the state, replaced when it gave something up, gone with it; never in the store."""
 
-import os
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +10,7 @@ import msgspec
 import pytest
 
 from services import wire
-from services.keyring import MISSED, Keyring, Keyrings, Sealing
+from services.keyring import Keyring, Keyrings, Sealing
 from services.runtime.ending import RefusedError
 from services.runtime.job import Limits, Slice
 from services.runtime.keyed import Keyed
@@ -214,15 +212,3 @@ def test_keys_of_a_partition_that_stays_are_kept_over_a_rebalance_and_a_restart(
     Keyrings(desk.keys, "notebooks", tmp_path / "keys", desk.shared).hold([0])
     again = Desk(tmp_path)
     assert again.texts(again.store.get(b"a")) == ["one", "two"]
-
-
-def test_keys_that_were_out_of_use_for_long_are_read_anew(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.tell(Note("one"))
-    desk.close()
-    seen = tmp_path / "keys" / "0" / "seen"
-    for age, left in ((MISSED / 2, ["0"]), (MISSED + 60, [])):
-        seen.touch()
-        os.utime(seen, (time.time() - age, time.time() - age))
-        Keyrings(desk.keys, "notebooks", tmp_path / "keys", desk.shared).hold([0])
-        assert [path.name for path in (tmp_path / "keys").iterdir()] == left

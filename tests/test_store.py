@@ -1,13 +1,26 @@
 """The store of one partition: values, due index and position move together, and a restore is whole or not there."""
 
+import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from services.store import Change, Memory, Shared, Store, UnreadableStoreError, due_of, from_micros, micros, pack
+from services.store import (
+    MISSED,
+    Change,
+    Memory,
+    Shared,
+    Store,
+    UnreadableStoreError,
+    due_of,
+    from_micros,
+    micros,
+    pack,
+)
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 FOREVER = 1 << 62
@@ -66,7 +79,7 @@ def test_a_restore_leaves_no_old_moment_behind(tmp_path: Path) -> None:
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from services.store import Change, Memory, Shared, Store, pack
+from services.store import MISSED, Change, Memory, Shared, Store, pack
 store = Store(Path(sys.argv[1]) / "store", Shared(Memory()))
 for first in range(0, 1000, 100):
     store.restore([(b"%d" % n, pack(None, b"x" * 100)) for n in range(first, first + 100)], first + 100)
@@ -89,3 +102,15 @@ def test_a_process_killed_in_a_restore_has_all_up_to_its_position(tmp_path: Path
 def test_a_value_of_another_format_is_refused() -> None:
     with pytest.raises(UnreadableStoreError, match="format 9, and this version reads 1"):
         due_of(b"\x09" + bytes(8))
+
+
+@pytest.mark.parametrize(("away", "left"), [(MISSED / 2, pack(NOW, b"one")), (MISSED + 60, None)])
+def test_a_store_that_was_out_of_use_for_long_begins_empty(tmp_path: Path, away: float, left: bytes | None) -> None:
+    """Kafka tells of a deletion for a day: what was deleted meanwhile would stay here for ever."""
+    store = _store(tmp_path)
+    store.write({b"a": Change(pack(NOW, b"one"), None)}, 7)
+    store.close()
+    for file in (tmp_path / "store").iterdir():
+        os.utime(file, (time.time() - away, time.time() - away))
+    store = _store(tmp_path)
+    assert (store.get(b"a"), store.position()) == (left, 0 if left is None else 7)

@@ -198,7 +198,7 @@ def _deliver_late() -> None:
         assignment = self.owned.assignment
         records, active = await wait(self, seconds)
         if records and assignment == 1:
-            while self.owned.assignment == 1 or not self.owned.ready:  # noqa: ASYNC110 - until it is no longer ours
+            while not (self.owned.assignment > 1 and self.owned.admits(self.owned.turn)):  # noqa: ASYNC110 - then not ours
                 await asyncio.sleep(0.01)
         return records, active
 

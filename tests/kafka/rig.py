@@ -72,7 +72,9 @@ class Zygote:
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         while not (line := self._line()).startswith("PID"):
             self._note(line)
-        return int(line.split()[1])
+        pid = int(line.split()[1])
+        self._exits.pop(pid, None)  # of an earlier process, whose number the system gave out again
+        return pid
 
     def poll(self, pid: int) -> int | None:
         """The exit status of a worker; None while it runs."""

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
 from services.runtime.process import STAGES
 from services.sandbox import ledger
 from services.settings import Settings
@@ -70,6 +72,19 @@ class System:
             shutil.rmtree(self.folder / "workers" / str(worker) / name, ignore_errors=True)
 
     def idle(self) -> bool:
+        """Whether every stage has nothing left and nothing due soon, and wrote to none that was asked before it."""
+        if not self._all_idle():
+            return False
+        ends = run(self._ends())
+        return self._all_idle() and run(self._ends()) == ends
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        async with AIOKafkaConsumer(bootstrap_servers=self.settings.kafka) as consumer:
+            inboxes = [TopicPartition(topics.inbox(s), n) for s in topics.KEYED_STAGES for n in range(_PARTITIONS)]
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(inboxes)
+            return ends
+
+    def _all_idle(self) -> bool:
         """Whether every stage of every worker runs, has nothing left and nothing due in the next seconds."""
         soon = datetime.now(UTC) + timedelta(seconds=15)
         workers = [lock.with_suffix("") for lock in (self.folder / "workers").glob("*.lock")]

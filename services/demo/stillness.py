@@ -51,11 +51,12 @@ class Stillness:
     async def start(self) -> None:
         """Begin to read along."""
         options = {"bootstrap_servers": bootstrap(self._settings), **self._settings.security.client_options()}
-        reader = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "earliest"}
-        self._consumer = AIOKafkaConsumer(**reader, **options)
+        reader = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
+        self._consumer = AIOKafkaConsumer(isolation_level="read_committed", **reader, **options)
         await self._consumer.start()
-        # A connection of its own: on the reader's, a question waits until the fetch before it is answered.
-        self._asker = AIOKafkaConsumer(**reader, **options)
+        # A connection of its own: on the reader's, a question waits until the fetch before it is answered. It asks for
+        # the ends of the logs: a transaction that has ended is not yet readable until its markers are in them.
+        self._asker = AIOKafkaConsumer(isolation_level="read_uncommitted", **reader, **options)
         await self._asker.start()
         self._admin = AIOKafkaAdminClient(**options)
         await self._admin.start()

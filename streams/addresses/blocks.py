@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Withhold
 from schemas.outputs import Suppression
 from streams import events
+from streams.addresses import steps
 from streams.addresses.state import Block, Blocking
 from streams.addresses.turn import Turn
 
@@ -26,7 +26,7 @@ def block(turn: Turn, why: Blocking, days: int | None = None) -> None:
         until = turn.now + timedelta(days=days) if days is not None else None
         turn.address = replace(turn.address, blocks=turn.address.blocks | {why: Block(turn.now, until)})
         for job in turn.having(lambda job: job.phase == "dialling" and not job.reply):
-            turn.emit(Withhold(key=turn.address.key, claimId=f"{job.send.notificationId}:{len(job.tries)}"))
+            steps.withhold(turn, job)
     publish(turn)
 
 

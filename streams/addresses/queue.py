@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Claim, Mail, Owned, Recall, Send, Text, Withhold
+from schemas.internal import Claim, Mail, Owned, Recall, Send, Text
 from streams import hours
 from streams.addresses import blocks, caps, steps
 from streams.addresses.state import Job, Owner, Try
@@ -66,7 +66,7 @@ def recall(turn: Turn, message: Recall) -> None:
     elif job.phase in ("dialling", "doubt"):
         turn.put(replace(job, recalled=message))
         if job.phase == "dialling":
-            turn.emit(Withhold(key=turn.address.key, claimId=steps.claim_id(job)))
+            steps.withhold(turn, job)
 
 
 def pump(turn: Turn) -> None:

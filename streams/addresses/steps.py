@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from schemas.internal import Withhold
 from schemas.outputs import WorkItem
 from streams import events
 from streams.addresses import caps
@@ -13,10 +14,9 @@ from streams.addresses.turn import Turn
 from streams.identity import event_id
 
 BACK_OFF: Final = (5, 1800)
-"""Seconds before the next claim after one that never arrived, doubled each time up to the second figure."""
-
-REST: Final = (5, 1800)
-"""Seconds for which an address rests whose claim was turned back unsent, doubled each time up to the second figure."""
+"""Seconds before the next claim of a message after one that never arrived, and those for which an address rests whose
+claim was turned back unsent; doubled each time up to the second figure.
+"""
 
 MAIL_WAITS: Final = timedelta(hours=24)
 TEXT_WAITS: Final = timedelta(days=3)
@@ -42,9 +42,7 @@ def accept(turn: Turn, job: Job, sid: str | None, reason: str | None = None) -> 
 def again(turn: Turn, job: Job, seconds: float | None = None) -> None:
     """The claim certainly never arrived: another may follow, after a while that grows, or after `seconds`."""
     close(turn, job)
-    first, longest = BACK_OFF
-    wait = max(min(first * 2**job.failures, longest), seconds or 0.0)
-    due = min(turn.now + timedelta(seconds=wait), max(turn.now, job.send.notAfter))
+    due = min(turn.now + _back_off(job.failures, seconds), max(turn.now, job.send.notAfter))
     turn.put(replace(job, phase="waiting", due=due, failures=min(job.failures + 1, 20), body=None, alarmed=False))
 
 
@@ -54,11 +52,21 @@ def turned_back(turn: Turn, job: Job, seconds: float | None) -> None:
     So an outage costs a few claims a day for each address, not for each message; and the newest goes first after it.
     """
     close(turn, job)
-    first, longest = REST
-    address = turn.address
-    until = turn.now + timedelta(seconds=max(min(first * 2**address.rests, longest), seconds or 0.0))
-    turn.address = replace(address, rests=min(address.rests + 1, 20), restsUntil=until)
+    rests = turn.address.rests
+    until = turn.now + _back_off(rests, seconds)
+    turn.address = replace(turn.address, rests=min(rests + 1, 20), restsUntil=until)
     turn.put(replace(job, phase="waiting", due=None, body=None, alarmed=False))
+
+
+def _back_off(times: int, least: float | None) -> timedelta:
+    """How long to wait after so many times before, at least `least` seconds."""
+    first, longest = BACK_OFF
+    return timedelta(seconds=max(min(first * 2**times, longest), least or 0.0))
+
+
+def withhold(turn: Turn, job: Job) -> None:
+    """Ask the dialer to let the claim that is out leave no more, if it has not left."""
+    turn.emit(Withhold(key=turn.address.key, claimId=claim_id(job)))
 
 
 def end(turn: Turn, job: Job, state: Ending, **details: Any) -> None:

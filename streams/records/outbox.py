@@ -24,7 +24,7 @@ def plan(turn: Turn, one: News, step: str | None, trigger: Entry | None) -> None
     `step` is the identity of the step behind it, None for a reminder or a correction.
     """
     state = turn.state
-    if any(same(item.news, one) and item.status in ("held", "released") for item in state.items):
+    if any(same(item.news, one) and item.on_its_way for item in state.items):
         return
     fresh = _fresh(state, one)
     if fresh is None:
@@ -61,7 +61,7 @@ def supersede(turn: Turn, newer: News, step: Step | None, living: dict[str, Step
     """A newer state replaces the older messages about the same thing that have not left (contract 5.5)."""
     kept = []
     for item in turn.state.items:
-        waits = item.status in ("held", "released") and item.step is not None and not same(item.news, newer)
+        waits = item.on_its_way and item.step is not None and not same(item.news, newer)
         if waits and replaces(newer.kind, item.news.kind) and not _beside(living.get(item.step or ""), step, newer):
             item = take_back(turn, item)
         kept.append(item)
@@ -91,9 +91,7 @@ def take_back(turn: Turn, item: Item) -> Item:
 
 def take_back_all(turn: Turn) -> None:
     """Take back whatever has not left."""
-    turn.state.items = [
-        take_back(turn, item) if item.status in ("held", "released") else item for item in turn.state.items
-    ]
+    turn.state.items = [take_back(turn, item) if item.on_its_way else item for item in turn.state.items]
 
 
 def withdraw(one: News, reason: str) -> Withdraw:

@@ -75,7 +75,7 @@ def move(turn: Turn, traveler: str) -> None:
         return
     state.version += 1
     turn.tell_traveler(CardGone(record=turn.key, version=state.version), old)
-    moving = [one for one in state.items if one.status in ("held", "released")]
+    moving = [one for one in state.items if one.on_its_way]
     for one in moving:
         turn.tell_traveler(withdraw(one.news, "moved"), old)
     state.items = [msgspec.structs.replace(one, status="moving") if one in moving else one for one in state.items]

@@ -24,7 +24,7 @@ def remind(turn: Turn, picture: Picture) -> datetime | None:
         take_back(turn, item)
         if item.step is None
         and item.news.kind != "CORRECTION"
-        and item.status in ("held", "released")
+        and item.on_its_way
         and base(item.news.name_in_record) not in names
         else item
         for item in state.items

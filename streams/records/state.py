@@ -25,6 +25,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     open: tuple[Channel, ...]
     back: tuple[Channel, ...] = ()
 
+    @property
+    def on_its_way(self) -> bool:
+        """Whether it stands: held here, or with the traveler."""
+        return self.status in ("held", "released")
+
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message that a provider took: what the traveler was told.

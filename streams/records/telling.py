@@ -95,7 +95,7 @@ def _withdraw_untrue(
     state, kept = turn.state, []
     same = {base(one.name_in_record): step.identity for step, one in planned_news}
     for item in state.items:
-        gone = item.step is not None and item.step not in living and item.status in ("held", "released")
+        gone = item.step is not None and item.step not in living and item.on_its_way
         if gone and base(item.news.name_in_record) in same:
             item = msgspec.structs.replace(item, step=same[base(item.news.name_in_record)])
         elif gone and not frozen(item, bool(picture.conflicts)):
@@ -109,7 +109,7 @@ def _withdraw_done(turn: Turn, picture: Picture, living: dict[str, Step]) -> Non
     kept = []
     for item in turn.state.items:
         step = living.get(item.step or "")
-        if item.status in ("held", "released") and step is not None and _done(step, item.news.kind, picture):
+        if item.on_its_way and step is not None and _done(step, item.news.kind, picture):
             item = take_back(turn, item)
         kept.append(item)
     turn.state.items = kept

@@ -20,7 +20,7 @@ from schemas.cloudevents import STRUCTURED, CloudEvent
 from schemas.source import Link
 from schemas.vocabulary import PROFILE_PREFIX, STAFF_SOURCE
 from services import logs
-from services.broker import bootstrap
+from services.broker import client
 from services.settings import Settings
 from services.status import View, find
 from streams.topics import PROFILE
@@ -46,12 +46,7 @@ async def forget(settings: Settings, reference: str, by: str, reason: str | None
     """
     views = [msgspec.json.decode(view, type=View) for view in await find(settings, reference)]
     cards = [view.cards[0] for view in views if view.cards]
-    async with AIOKafkaProducer(
-        bootstrap_servers=bootstrap(settings),
-        acks="all",
-        enable_idempotence=True,
-        **settings.security.client_options(),
-    ) as producer:
+    async with AIOKafkaProducer(**client(settings), acks="all", enable_idempotence=True) as producer:
         for card in cards:
             event = erasure(card.program, card.recordId, by, reason, datetime.now(UTC))
             await producer.send_and_wait(

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from services import logs, topics
-from services.broker import bootstrap
+from services.broker import client
 from services.lines import LineError, Record, read_lines
 from services.settings import Settings, SettingsError
 from services.wire import BACKFILL, partition_of
@@ -56,13 +56,12 @@ async def publish(settings: Settings, path: Path, *, backfill: bool) -> int:
     total = sum(1 for _ in records(path))
     await topics.check(settings, INPUTS)
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap(settings),
+        **client(settings),
         acks="all",
         enable_idempotence=True,
         linger_ms=5,
         max_batch_size=256 << 10,
         max_request_size=2 << 20,
-        **settings.security.client_options(),
     )
     extra = ((BACKFILL, b"1"),) if backfill else ()
     async with producer:

@@ -2,7 +2,7 @@
 
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from services.broker.cluster import Cluster as Cluster
 from services.broker.jars import Progress as Progress
@@ -29,6 +29,11 @@ def bootstrap(settings: Settings) -> str:
             f"TTN_KAFKA: expected the brokers' addresses, because no broker of `ttn demo` runs in {settings.data_dir}."
         ) from None
     return address
+
+
+def client(settings: Settings) -> dict[str, Any]:
+    """The options with which any client of Kafka reaches the brokers. Raises SettingsError where none are known."""
+    return {"bootstrap_servers": bootstrap(settings), **settings.security.client_options()}
 
 
 class LocalKafka:

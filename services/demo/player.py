@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.cloudevents import rfc3339
 from services import wire
-from services.broker import bootstrap
+from services.broker import client
 from services.clock import SteppedClock
 from services.demo.stillness import Due, Stillness
 from services.lines import InboundSms, Line, Record
@@ -53,12 +53,7 @@ class Player:
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap(self._settings),
-            acks="all",
-            max_request_size=2 << 20,
-            **self._settings.security.client_options(),
-        )
+        self._producer = AIOKafkaProducer(**client(self._settings), acks="all", max_request_size=2 << 20)
         await self._producer.start()
         self._partitions = {topic: len(await self._producer.partitions_for(topic)) for topic in INPUTS}
         self._http = ClientSession()

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.cloudevents import parse_time
-from services.broker import bootstrap
+from services.broker import client
 from services.clock import Clock
 from services.demo.parts import STAGES
 from services.settings import Settings
@@ -50,7 +50,7 @@ class Stillness:
 
     async def start(self) -> None:
         """Begin to read along."""
-        options = {"bootstrap_servers": bootstrap(self._settings), **self._settings.security.client_options()}
+        options = client(self._settings)
         reader = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
         self._consumer = AIOKafkaConsumer(isolation_level="read_committed", **reader, **options)
         await self._consumer.start()

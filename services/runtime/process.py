@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from schemas.internal import AddressesMessage, Claim
 from services import logs, templates, wire
-from services.broker import bootstrap
+from services.broker import bootstrap, client
 from services.clock import Clock, clock
 from services.collecting import collect_seldom
 from services.dialer import Dialer, Lease
@@ -177,11 +177,10 @@ def _end_with_parent() -> None:
 
 
 def _transit(keys: Keys, settings: Settings, stage: str) -> Transit:
-    client = {"bootstrap_servers": bootstrap(settings), **settings.security.client_options()}
     if stage == "intake":
-        return Transit(keys, client)
+        return Transit(keys, client(settings))
     rolls = [(topics.data_keys(stage), number) for number in range(settings.partitions)]
-    return Transit(keys, client, disposes=True, rolls=rolls)
+    return Transit(keys, client(settings), disposes=True, rolls=rolls)
 
 
 def _failpoints() -> Failpoints:

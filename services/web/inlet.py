@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.internal import AddressesMessage
 from services import wire
-from services.broker import bootstrap
+from services.broker import client
 from services.clock import Clock
 from services.sealing import Keys
 from services.settings import Settings
@@ -26,20 +26,19 @@ class Inlet:
 
     def __init__(self, settings: Settings, keys: Keys, clock: Clock) -> None:
         self._settings = settings
-        client = {"bootstrap_servers": bootstrap(settings), **settings.security.client_options()}
-        self._transit = Transit(keys, client)
+        self._client = client(settings)
+        self._transit = Transit(keys, self._client)
         self._clock = clock
         self._producer: Any = None
 
     async def start(self) -> None:
         """Connect. Raises SettingsError, KafkaError or TimeoutError where there is no broker."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap(self._settings),
+            **self._client,
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
             request_timeout_ms=int(_WITHIN * 1000),
-            **self._settings.security.client_options(),
         )
         await self._producer.start()
         await asyncio.to_thread(self._transit.start)

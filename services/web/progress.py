@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from services.broker import bootstrap
+from services.broker import client
 from services.settings import Settings, SettingsError
 from streams import PIPELINE, topics
 
@@ -62,14 +62,10 @@ class Watcher:
         return Progress(at=datetime.now(UTC), stages=stages)
 
     async def _stages(self) -> tuple[Stage, ...]:
-        client = {
-            "bootstrap_servers": bootstrap(self._settings),
-            "client_id": f"ttn-progress-{uuid.uuid4().hex[:8]}",
-            **self._settings.security.client_options(),
-        }
-        admin = AIOKafkaAdminClient(**client)
+        options = {**client(self._settings), "client_id": f"ttn-progress-{uuid.uuid4().hex[:8]}"}
+        admin = AIOKafkaAdminClient(**options)
         consumer = AIOKafkaConsumer(
-            isolation_level="read_committed", enable_auto_commit=False, max_partition_fetch_bytes=_BYTES, **client
+            isolation_level="read_committed", enable_auto_commit=False, max_partition_fetch_bytes=_BYTES, **options
         )
         try:
             await admin.start()

@@ -184,7 +184,7 @@ def origin_of(record: Received) -> Origin:
 
 
 class Decoder:
-    """Turns clear bytes into one of some structs: the messages of a stage, or its state.
+    """Turns clear bytes into a message of a stage.
 
     What a newer version of a message says, or means, gets a tag of its own: an unknown tag is the mark of one.
     """
@@ -196,7 +196,7 @@ class Decoder:
         self._tag_field = configs[0].tag_field
 
     def decode(self, clear: bytes) -> Any:
-        """The struct. Raises NewerError for a tag that this version does not know, msgspec.DecodeError for junk."""
+        """The message. Raises NewerError for a tag that this version does not know, msgspec.DecodeError for junk."""
         try:
             return self._decode(clear)
         except msgspec.ValidationError:
@@ -208,11 +208,6 @@ class Decoder:
     def _tag(self, clear: bytes) -> Any:
         said = msgspec.msgpack.decode(clear)
         return said.get(self._tag_field) if isinstance(said, dict) else None
-
-
-def decoder(message_type: Any) -> Decoder:
-    """What turns clear bytes into a message of a stage."""
-    return Decoder(message_type)
 
 
 def size(records: Iterable[Outgoing]) -> int:

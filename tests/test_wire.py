@@ -17,25 +17,25 @@ _encode = msgspec.msgpack.encode
 
 
 def test_a_tag_that_this_version_does_not_know_is_of_a_newer_one() -> None:
-    decode = wire.decoder(TravelersMessage).decode
+    decode = wire.Decoder(TravelersMessage).decode
     with pytest.raises(wire.NewerError, match=r"^an unknown 'release-2'$"):
         decode(_encode({"is": "release-2", "record": "GLOBAL_ENTRY:1"}))
 
 
 def test_a_message_for_another_stage_is_unknown_too() -> None:
     with pytest.raises(wire.NewerError, match="'plan'"):
-        wire.decoder(RecordsMessage).decode(_encode({"is": "plan"}))
+        wire.Decoder(RecordsMessage).decode(_encode({"is": "plan"}))
 
 
 @pytest.mark.parametrize("clear", [b"\xc1", _encode([1]), _encode("text"), _encode({}), _encode({"is": "release"})])
 def test_junk_and_a_known_message_with_a_fault_are_not(clear: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        wire.decoder(TravelersMessage).decode(clear)
+        wire.Decoder(TravelersMessage).decode(clear)
 
 
 def test_a_field_that_this_version_does_not_know_is_passed_over() -> None:
     said = {"is": "answered", "word": "yes", "address": "a1", "mood": "glad"}
-    assert wire.decoder(TravelersMessage).decode(_encode(said)).word == "yes"
+    assert wire.Decoder(TravelersMessage).decode(_encode(said)).word == "yes"
 
 
 def test_a_state_that_cannot_be_read_stops_the_stage_instead_of_costing_an_event() -> None:

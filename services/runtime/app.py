@@ -44,8 +44,8 @@ class StageApp:
     """Builds and runs the app of one job.
 
     `instance` names this worker for good: with it a restarted worker takes its partitions back at once, where a new
-    name would wait for the old one's session to end. `standby` is the number of
-    partitions where this worker keeps a copy of what others own, too; 0 where it does not.
+    name would wait for the old one's session to end. `standby` is the number of partitions where this worker keeps a
+    copy of what others own, too; 0 where it does not.
     """
 
     def __init__(

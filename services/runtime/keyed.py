@@ -42,7 +42,7 @@ class Keyed:
         self._seal = seal
         self._partitions = partitions
         self._limits = limits
-        self._message = wire.decoder(stage.message_type)
+        self._message = wire.Decoder(stage.message_type)
         self._state = _StateDecoder(stage)
         self._poison = Poison(stage.name)
 

@@ -27,6 +27,12 @@ _TEXT = CompactString("utf-8")
 _NO_EPOCH = -1
 
 
+def _topics(*partition: Any) -> tuple[str, CompactArray]:
+    """The field of both protocols that names topics and, with these fields, partitions of each."""
+    rows = CompactArray(*partition, ("tags", TaggedFields))
+    return "topics", CompactArray(("name", _TEXT), ("partitions", rows), ("tags", TaggedFields))
+
+
 class Member(msgspec.Struct, frozen=True):
     """What the coordinator knows a member of a group by. `generation` counts the group's assignments."""
 
@@ -41,14 +47,7 @@ class TxnOffsetCommitResponse_v3(Response):  # type: ignore[misc]  # noqa: N801
     API_VERSION = 3
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("name", _TEXT),
-                ("partitions", CompactArray(("partition", Int32), ("error_code", Int16), ("tags", TaggedFields))),
-                ("tags", TaggedFields),
-            ),
-        ),
+        _topics(("partition", Int32), ("error_code", Int16)),
         ("tags", TaggedFields),
     )
 
@@ -66,23 +65,7 @@ class TxnOffsetCommitRequest_v3(RequestStruct):  # type: ignore[misc]  # noqa: N
         ("generation_id", Int32),
         ("member_id", _TEXT),
         ("group_instance_id", _TEXT),
-        (
-            "topics",
-            CompactArray(
-                ("name", _TEXT),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition", Int32),
-                        ("offset", Int64),
-                        ("leader_epoch", Int32),
-                        ("metadata", _TEXT),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
+        _topics(("partition", Int32), ("offset", Int64), ("leader_epoch", Int32), ("metadata", _TEXT)),
         ("tags", TaggedFields),
     )
 
@@ -111,23 +94,8 @@ class OffsetFetchResponse_v7(Response):  # type: ignore[misc]  # noqa: N801
     API_VERSION = 7
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("name", _TEXT),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition", Int32),
-                        ("offset", Int64),
-                        ("leader_epoch", Int32),
-                        ("metadata", _TEXT),
-                        ("error_code", Int16),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
+        _topics(
+            ("partition", Int32), ("offset", Int64), ("leader_epoch", Int32), ("metadata", _TEXT), ("error_code", Int16)
         ),
         ("error_code", Int16),
         ("tags", TaggedFields),

@@ -91,7 +91,7 @@ async def _behind(consumer: AIOKafkaConsumer, done: Mapping[str, Mapping[TopicPa
     places = [place for committed in done.values() for place in committed]
     ends = await consumer.end_offsets(places) if places else {}
     late = {place: offset for each in done.values() for place, offset in each.items() if ends[place] > offset}
-    oldest = await _oldest(consumer, late) if late else {}
+    oldest = await _oldest(consumer, late, ends) if late else {}
     return tuple(
         Stage(
             name=stage,
@@ -102,13 +102,14 @@ async def _behind(consumer: AIOKafkaConsumer, done: Mapping[str, Mapping[TopicPa
     )
 
 
-async def _oldest(consumer: AIOKafkaConsumer, late: Mapping[TopicPartition, int]) -> dict[TopicPartition, datetime]:
+async def _oldest(
+    consumer: AIOKafkaConsumer, late: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, datetime]:
     """When the first record behind each offset was written; none where only a transaction's marker stands there."""
     consumer.assign(list(late))
     for place, offset in late.items():
         consumer.seek(place, offset)
     found: dict[TopicPartition, datetime] = {}
-    ends = await consumer.end_offsets(list(late))
     while any([place not in found and await consumer.position(place) < ends[place] for place in late]):
         for place, records in (await consumer.getmany(timeout_ms=100)).items():
             if records:

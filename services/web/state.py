@@ -1,15 +1,13 @@
 """The page that says whether news gets through: counts and ages of the stages, and nothing of any person."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.web.html import headers, pages
 from services.web.progress import Progress, Watcher
 
-_PAGES: Final = Path(__file__).parent / "pages"
 _SLOW: Final = timedelta(minutes=2)
 """An oldest record that waits longer than this is no longer a moment's work."""
 
@@ -19,14 +17,7 @@ _WORK: Final = {
     "travelers": "Keeps each traveler's view and decides what to say",
     "addresses": "Sends texts and emails",
 }
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex",
-}
+_HEADERS: Final = headers("img-src data:")
 
 
 class State:
@@ -34,9 +25,9 @@ class State:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)
-        pages.filters["age"] = _age
-        self._page = pages.get_template("state.html")
+        templates = pages()
+        templates.filters["age"] = _age
+        self._page = templates.get_template("state.html")
 
     async def show(self, _: web.Request) -> web.Response:
         """The page; 503 while Kafka does not answer, so that a monitor can ask it too."""

@@ -3,26 +3,17 @@
 import hmac
 import time
 from collections import OrderedDict
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schemas.internal import OptedOut
 from services import bounces, logs
+from services.web.html import headers, pages
 from services.web.inlet import Inlet, NotHeld
 from streams.identity import Identity
 
-_PAGES: Final = Path(__file__).parent / "pages"
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex",
-}
+_HEADERS: Final = headers("form-action 'self'")
 
 _AGAIN: Final = 60.0
 _REMEMBERED: Final = 1000
@@ -38,8 +29,7 @@ class Unsubscribe:
         self._identity = identity
         self._inlet = inlet
         self._done: OrderedDict[str, float] = OrderedDict()
-        pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)
-        self._page = pages.get_template("unsubscribe.html")
+        self._page = pages().get_template("unsubscribe.html")
 
     async def show(self, request: web.Request) -> web.Response:
         """Ask whether it is meant."""

@@ -378,7 +378,7 @@ async def test_a_receipt_is_sealed_in_the_partition_of_its_address_before_it_is_
         assert wire.now_of(record).tzinfo is not None
         reader = Transit(KEYS, {"bootstrap_servers": kafka})
         await asyncio.to_thread(reader.start)
-        message = wire.decoder(AddressesMessage).decode(reader.open(record.value))
+        message = wire.Decoder(AddressesMessage).decode(reader.open(record.value))
         await asyncio.to_thread(reader.stop)
         assert message == Receipt(token=TOKEN, providerId=SID, status="delivered")
     finally:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from services.positions import read_to
 from streams import topics
 
 LONGEST: Final = 20_000
@@ -43,13 +44,8 @@ async def _tails(client: Mapping[str, Any], consumer: AIOKafkaConsumer) -> dict[
     try:
         read: dict[TopicPartition, int] = {}
         for stage in topics.KEYED_STAGES:
-            [inbox] = await admin.describe_topics([topics.inbox(stage)])
-            places = [TopicPartition(inbox["topic"], each["partition"]) for each in inbox["partitions"]]
-            held = await admin.list_consumer_group_offsets(f"ttn-{stage}", partitions=places)
-            read |= {place: held[place].offset if place in held else -1 for place in places}
+            read |= await read_to(admin, consumer, stage)
     finally:
         await admin.close()
     ends = await consumer.end_offsets(list(read))
-    begins = await consumer.beginning_offsets(list(read))
-    tails = {place: (max(offset, begins[place]), ends[place]) for place, offset in read.items()}
-    return {place: tail for place, tail in tails.items() if tail[0] < tail[1]}
+    return {place: (offset, ends[place]) for place, offset in read.items() if offset < ends[place]}

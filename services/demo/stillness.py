@@ -19,11 +19,10 @@ from schemas.cloudevents import parse_time
 from services.broker import client
 from services.clock import Clock
 from services.demo.parts import STAGES
+from services.positions import READS
 from services.settings import Settings
-from streams.topics import INPUTS, KEYED_STAGES, inbox
 
 _LOOK: Final = 0.01
-_READS: Final = {"intake": INPUTS} | {stage: (inbox(stage),) for stage in KEYED_STAGES}
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -60,7 +59,7 @@ class Stillness:
         await self._asker.start()
         self._admin = AIOKafkaAdminClient(**options)
         await self._admin.start()
-        names = [topic for topics in _READS.values() for topic in topics]
+        names = [topic for topics in READS.values() for topic in topics]
         found = await self._admin.describe_topics(names)
         self._places = [TopicPartition(t["topic"], p["partition"]) for t in found for p in t["partitions"]]
         self._consumer.assign(self._places)
@@ -98,7 +97,7 @@ class Stillness:
 
     async def _handled(self) -> bool:
         """Whether the stages have committed all that was read of their topics."""
-        for stage, topics in _READS.items():
+        for stage, topics in READS.items():
             waiting = {place: offset for place, offset in self._last.items() if place.topic in topics}
             if not waiting:
                 continue

@@ -13,8 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.broker import client
+from services.positions import read_to
 from services.settings import Settings, SettingsError
-from streams import PIPELINE, topics
+from streams import PIPELINE
 
 _FRESH: Final = 5.0
 """Seconds for which an answer of Kafka is shown again, however many look."""
@@ -70,21 +71,11 @@ class Watcher:
         try:
             await admin.start()
             await consumer.start()
-            done = {stage: await _done(admin, consumer, stage) for stage in PIPELINE}
+            done = {stage: await read_to(admin, consumer, stage) for stage in PIPELINE}
             return await _behind(consumer, done)
         finally:
             await consumer.stop()
             await admin.close()
-
-
-async def _done(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, stage: str) -> dict[TopicPartition, int]:
-    """How far a stage has committed; where it never has, it is at the beginning."""
-    read = topics.INPUTS if stage == "intake" else (topics.inbox(stage),)
-    described = await admin.describe_topics(list(read))
-    places = [TopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
-    firsts = await consumer.beginning_offsets(places) if places else {}
-    held = await admin.list_consumer_group_offsets(f"ttn-{stage}")
-    return {place: max(first, held[place].offset if place in held else 0) for place, first in firsts.items()}
 
 
 async def _behind(consumer: AIOKafkaConsumer, done: Mapping[str, Mapping[TopicPartition, int]]) -> tuple[Stage, ...]:

@@ -176,7 +176,7 @@ class Assembly:
             for number in range(count):
                 now = datetime.now(UTC)
                 to = self.address(number, channel)
-                send = _message(f"{self._run}-{channel}-{number}", channel, to, now)
+                send = approved(f"{self._run}-{channel}-{number}", channel, to, now)
                 self._sent[send.notificationId] = (now, send.to)
                 record = wire.to_stage(keys, PARTITIONS, "addresses", identity.address(channel, to), send, now)
                 await producer.send_and_wait(
@@ -288,7 +288,8 @@ class Assembly:
         return path.read_bytes()
 
 
-def _message(name: str, channel: Any, to: str, now: datetime) -> Send:
+def approved(name: str, channel: Any, to: str, now: datetime) -> Send:
+    """News of an approval that may leave now."""
     return Send(
         notificationId=name,
         travelerId="t-" + name,

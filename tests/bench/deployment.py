@@ -1,7 +1,6 @@
 """The product's own processes at work on one broker: what the jobs with the real stages start, ask and stop."""
 
 import asyncio
-import base64
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from services.children import Child
 from services.runtime.process import STAGES
 from services.settings import Settings
 from tests.bench.load import PARTITIONS, Process
+from tests.keys import secret_file
 
 _ROOT: Final = Path(__file__).parents[2]
 _TTN: Final = str(Path(sys.executable).with_name("ttn"))
@@ -30,16 +30,13 @@ class Deployment:
 
     def __init__(self, kafka: str, folder: Path, **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        secret = folder / "secret.json"
-        key = base64.b64encode(bytes(range(32))).decode()
-        secret.write_text(json.dumps({"hmac": key, "encryption": [{"id": "bench", "key": key}]}))
         self.folder = folder
         self.environ = {
             **os.environ,
             "TTN_KAFKA": kafka,
             "TTN_PARTITIONS": str(PARTITIONS),
             "TTN_DATA_DIR": str(folder),
-            "TTN_SECRET_FILE": str(secret),
+            "TTN_SECRET_FILE": str(secret_file(folder)),
             "TTN_METRICS_LISTEN": "127.0.0.1:0",
             "TTN_SENDER_RATE": "100000",
             **settings,

@@ -6,13 +6,13 @@ Made by the pure functions before anything is measured, so that a stage alone ca
 import random
 from collections import deque
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from schemas.cloudevents import rfc3339
-from schemas.internal import Facts, Message, Origin, Send
+from schemas.internal import Message, Origin
 from services import templates, wire
 from services.generate.diary import Entry
 from services.generate.disorder import disturbed
@@ -28,6 +28,7 @@ from streams.grammar import Output, ToStage, step
 from streams.identity import Identity
 from streams.pipeline import build
 from tests.bench.load import PARTITIONS
+from tests.delivery import approved
 
 FIRST: Final = 5_000_000
 """The number of the first traveler of a latency run: nobody whom a replay on the same broker has loaded."""
@@ -94,27 +95,7 @@ def texts(keys: Keys, first: int, count: int) -> Iterator[Outgoing]:
     identity, now = Identity(keys.hmac), datetime.now(UTC)
     for number in range(first, first + count):
         to = phone(number)
-        send = Send(
-            notificationId=f"bench-{number}",
-            travelerId=f"t-bench-{number}",
-            kind="APPROVED",
-            fact="2031-01-14",
-            channel="sms",
-            to=to,
-            record=f"PRECHECK:bench-{number}",
-            recordId=f"bench-{number}",
-            program="PRECHECK",
-            applicationId="A-1",
-            causeId=f"cause-{number}",
-            facts=Facts(program="PRECHECK", dates={"validTo": date(2031, 1, 14), "on": date(2026, 1, 15)}),
-            languageServed="en",
-            occurredAt=now,
-            plannedAt=now,
-            releaseAt=now,
-            notAfter=now + timedelta(hours=2),
-            zones=("America/Chicago",),
-            exempt=True,
-        )
+        send = approved(f"bench-{number}", "sms", to, now)
         yield wire.to_stage(keys, PARTITIONS, "addresses", identity.address("sms", to), send, now)
 
 

@@ -3,14 +3,11 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from services import twilio
-from services.settings import Settings
 from services.web.limits import Limits, _source
-from services.web.server import WebServer
-from tests.edge.test_web import IDENTITY, KEYS, PUBLIC, TOKEN, Held, Site
+from tests.edge.test_web import IDENTITY, TOKEN, Site, serving
 
 LINK = IDENTITY.address("email", "rosa@example.com")
 PATH = f"/unsubscribe/{LINK}-{IDENTITY.token(f'unsubscribe:{LINK}')}"
@@ -19,20 +16,8 @@ PATH = f"/unsubscribe/{LINK}-{IDENTITY.token(f'unsubscribe:{LINK}')}"
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """A site whose limit is reached after twenty refusals."""
-    settings = Settings.load(
-        {
-            "TTN_DATA_DIR": str(tmp_path),
-            "TTN_WEB_LISTEN": "127.0.0.1:0",
-            "TTN_PUBLIC_URL": PUBLIC,
-            "TTN_WEB_RATE": "1",
-        }
-    )
-    held = Held()
-    server = WebServer(settings, KEYS, held)
-    url = await server.start()
-    async with aiohttp.ClientSession() as session:
-        yield Site(url, settings, held, session)
-    await server.stop()
+    async with serving(tmp_path, TTN_WEB_RATE="1") as running:
+        yield running
 
 
 async def _exhaust(site: Site) -> None:

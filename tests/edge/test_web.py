@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -90,22 +91,23 @@ class Site:
             return response.status
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    settings = Settings.load(
-        {
-            "TTN_DATA_DIR": str(tmp_path),
-            "TTN_WEB_LISTEN": "127.0.0.1:0",
-            "TTN_PUBLIC_URL": PUBLIC,
-            "TWILIO_AUTH_TOKEN_SECONDARY": "the-old-token",
-        }
-    )
+@asynccontextmanager
+async def serving(folder: Path, **environ: str) -> AsyncIterator[Site]:
+    """A site with these settings more."""
+    here = {"TTN_DATA_DIR": str(folder), "TTN_WEB_LISTEN": "127.0.0.1:0", "TTN_PUBLIC_URL": PUBLIC}
+    settings = Settings.load(here | environ)
     held = Held()
     server = WebServer(settings, KEYS, held)
     url = await server.start()
     async with aiohttp.ClientSession() as session:
         yield Site(url, settings, held, session)
     await server.stop()
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with serving(tmp_path, TWILIO_AUTH_TOKEN_SECONDARY="the-old-token") as running:
+        yield running
 
 
 async def test_a_signed_receipt_reaches_the_address_that_its_token_names(site: Site) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from services.broker import Cluster
 from streams import topics
 from tests.kafka.rig import Rig, Zygote, make_topics, run
+from tests.kafka.system import System
 
 _numbers = count(1)
 
@@ -43,3 +45,12 @@ def new_rig(kafka: str, dead_letters: None, zygote: Zygote, tmp_path: Path) -> C
 def rig(new_rig: Callable[..., Rig]) -> Rig:
     """One test stage."""
     return new_rig()
+
+
+@pytest.fixture
+def system(kafka_cluster: Callable[[int], Cluster], tmp_path: Path) -> Iterator[System]:
+    """The product on a broker of its own, with a sandbox that runs."""
+    found = System(kafka_cluster(1).bootstrap, tmp_path)
+    found.run("topics", "apply")
+    with found.sandbox():
+        yield found

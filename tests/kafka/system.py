@@ -1,12 +1,13 @@
 """The product's own commands on one broker and one data dir, as a test starts, kills and looks at them."""
 
-import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,8 @@ from services.runtime.process import STAGES
 from services.sandbox import ledger
 from services.settings import Settings
 from streams import topics
-from tests.kafka.rig import read, run
+from tests.kafka.rig import read, run, wait_for
+from tests.keys import secret_file
 
 _TTN: Final = str(Path(sys.executable).with_name("ttn"))
 _PARTITIONS: Final = 4
@@ -27,16 +29,13 @@ class System:
     """The commands of the product. Settings are those of a test: no holds, short deadlines, a fast provider."""
 
     def __init__(self, kafka: str, folder: Path) -> None:
-        key = base64.b64encode(bytes(range(32))).decode()
-        secret = folder / "secret.json"
-        secret.write_text(json.dumps({"hmac": key, "encryption": [{"id": "test", "key": key}]}))
         self.folder = folder
         self.environ = {
             **os.environ,
             "TTN_KAFKA": kafka,
             "TTN_PARTITIONS": str(_PARTITIONS),
             "TTN_DATA_DIR": str(folder),
-            "TTN_SECRET_FILE": str(secret),
+            "TTN_SECRET_FILE": str(secret_file(folder)),
             "TTN_HOLDS": "off",
             "TTN_SEND_TIMEOUT": "2",
             "TTN_DOUBT_HOLD": "1",
@@ -60,6 +59,15 @@ class System:
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             environ = {**self.environ, "TTN_FAILPOINT": failpoint}
             return subprocess.Popen([_TTN, *arguments], env=environ, stdout=log, stderr=log)
+
+    @contextmanager
+    def sandbox(self) -> Iterator[None]:
+        """The sandbox, from when it runs to the end of the block."""
+        process = self.start("sandbox")
+        wait_for(lambda: (self.folder / "sandbox.json").exists(), "the sandbox runs")
+        yield
+        process.kill()
+        process.wait()
 
     def restarts(self) -> int:
         """How often a supervisor has started a stage again."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,6 @@ import pytest
 
 from schemas.cloudevents import rfc3339
 from services import templates
-from services.broker import Cluster
 from services.generate import population
 from services.sealing import Keys
 from streams import topics
@@ -161,17 +160,6 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-@pytest.fixture
-def system(kafka_cluster: Callable[[int], Cluster], tmp_path: Path) -> Iterator[System]:
-    found = System(kafka_cluster(1).bootstrap, tmp_path)
-    found.run("topics", "apply")
-    sandbox = found.start("sandbox")
-    wait_for(lambda: (tmp_path / "sandbox.json").exists(), "the sandbox runs")
-    yield found
-    sandbox.kill()
-    sandbox.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the stages of a worker in /proc")

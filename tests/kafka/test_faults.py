@@ -21,13 +21,18 @@ from tests.kafka.system import System
 pytestmark = pytest.mark.kafka
 
 
-def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
-    kafka_cluster: Callable[[int], Cluster], zygote: Zygote, tmp_path: Path
-) -> None:
+@pytest.fixture
+def alone(kafka_cluster: Callable[[int], Cluster], zygote: Zygote, tmp_path: Path) -> tuple[Cluster, Rig]:
+    """A test stage on a broker of its own, which may be killed."""
     cluster = kafka_cluster(1)
     run(make_topics(cluster.bootstrap, [topics.DEAD_LETTER]))
-    rig = Rig(cluster.bootstrap, zygote, tmp_path / "rig", "survivor")
+    rig = Rig(cluster.bootstrap, zygote, tmp_path / "rig", "alone")
     rig.make_topics()
+    return cluster, rig
+
+
+def test_a_broker_that_is_killed_and_comes_back_loses_nothing(alone: tuple[Cluster, Rig]) -> None:
+    cluster, rig = alone
     worker = rig.worker()
     rig.feed(rig.hits(3000))
     wait_for(lambda: worker.health().get("state") == "running", "the worker runs")
@@ -189,12 +194,9 @@ def test_a_message_of_a_newer_version_stops_the_worker_and_waits(rig: Rig) -> No
 
 
 def test_a_worker_with_work_and_without_progress_is_ended_and_one_that_only_waits_is_not(
-    kafka_cluster: Callable[[int], Cluster], zygote: Zygote, tmp_path: Path
+    alone: tuple[Cluster, Rig],
 ) -> None:
-    cluster = kafka_cluster(1)
-    run(make_topics(cluster.bootstrap, [topics.DEAD_LETTER]))
-    rig = Rig(cluster.bootstrap, zygote, tmp_path / "rig", "stuck")
-    rig.make_topics()
+    cluster, rig = alone
     worker = rig.worker(stuck=3.0, limits={"records": 5})
     wait_for(worker.caught_up, "the worker runs")
     time.sleep(5)

@@ -92,13 +92,12 @@ def system(kafka_cluster: Callable[[int], Cluster], tmp_path: Path) -> Iterator[
     found = Hasty(kafka_cluster(1).bootstrap, tmp_path)
     found.run("topics", "apply")
     run(_compact_soon(found))
-    sandbox = found.start("sandbox")
-    wait_for(lambda: (tmp_path / "sandbox.json").exists(), "the sandbox runs")
-    found.begin(sweep=3600)
-    yield found
-    for process in [sandbox, *found.stages.values()]:
-        process.kill()
-        process.wait()
+    with found.sandbox():
+        found.begin(sweep=3600)
+        yield found
+        for process in found.stages.values():
+            process.kill()
+            process.wait()
 
 
 async def _compact_soon(system: Hasty) -> None:

@@ -6,16 +6,13 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from schemas.cloudevents import rfc3339
 from services import templates
-from services.broker import Cluster
 from services.sealing import Keys
 from streams import topics
 from streams.catalogue import Catalogue
@@ -31,17 +28,6 @@ _FULL: Final = bool(os.environ.get("TTN_TEST_FULL"))
 _STAGE: Final = ("after-commit", "after-offsets", "after-send", "after-store", "after-handle", "after-fence")
 _DIAL: Final = ("after-last-byte", "before-dial", "after-response", "before-result", "after-result", "after-connect")
 _AREAS: Final = (312, 212, 415, 206, 305, 617, 702, 808)
-
-
-@pytest.fixture
-def system(kafka_cluster: Callable[[int], Cluster], tmp_path: Path) -> Iterator[System]:
-    found = System(kafka_cluster(1).bootstrap, tmp_path)
-    found.run("topics", "apply")
-    sandbox = found.start("sandbox")
-    wait_for(lambda: (tmp_path / "sandbox.json").exists(), "the sandbox runs")
-    yield found
-    sandbox.kill()
-    sandbox.wait()
 
 
 def _chunk(numbers: range, chance: random.Random) -> list[dict[str, Any]]:

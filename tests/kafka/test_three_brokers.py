@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -60,8 +61,18 @@ def _coordinator(cluster: Cluster, rig: Rig) -> Broker:
     return cluster.brokers[run(ask()) - 1]
 
 
-def _judge(rig: Rig, owners: dict[int, int], load: Load) -> None:
-    verdict = rig.judge(owners)
+@contextmanager
+def _under_load(three: Cluster, zygote: Zygote, folder: Path, name: str) -> Iterator[tuple[Rig, Crew]]:
+    """Two workers at work; what came of it is judged at the end of the block."""
+    rig = Rig(three.bootstrap, zygote, folder, name)
+    rig.make_topics()
+    crew = Crew(rig)
+    crew.join(1)
+    crew.join(2)
+    with Load(rig, 500, hold=0.5) as load:
+        crew.rest(3)
+        yield rig, crew
+    verdict = rig.judge(crew.finish())
     assert verdict, verdict.faults[:20]
     assert verdict.events >= load.fed > 0
 
@@ -70,13 +81,7 @@ def _judge(rig: Rig, owners: dict[int, int], load: Load) -> None:
 def test_brokers_that_are_killed_and_come_back_lose_nothing(
     three: Cluster, zygote: Zygote, tmp_path: Path, disk: str
 ) -> None:
-    rig = Rig(three.bootstrap, zygote, tmp_path / "rig", f"killed-{disk}")
-    rig.make_topics()
-    crew = Crew(rig)
-    crew.join(1)
-    crew.join(2)
-    with Load(rig, 500, hold=0.5) as load:
-        crew.rest(3)
+    with _under_load(three, zygote, tmp_path / "rig", f"killed-{disk}") as (rig, crew):
         for find in (_leader, _coordinator) * (4 if _FULL else 1):
             broker = find(three, rig)
             broker.kill()
@@ -85,7 +90,6 @@ def test_brokers_that_are_killed_and_come_back_lose_nothing(
                 crew.kill(random.choice([1, 2]), wipe=True)
             three.restart(broker)
             crew.rest(2)
-    _judge(rig, crew.finish(), load)
 
 
 @pytest.mark.parametrize("seconds", [5.0, 12.0, 45.0] if _FULL else [5.0])
@@ -93,13 +97,7 @@ def test_brokers_that_are_killed_and_come_back_lose_nothing(
 def test_a_broker_that_stands_still_for_a_while_loses_nothing(
     three: Cluster, zygote: Zygote, tmp_path: Path, seconds: float, find: Callable[[Cluster, Rig], Broker]
 ) -> None:
-    rig = Rig(three.bootstrap, zygote, tmp_path / "rig", f"slow{find.__name__}-{seconds:.0f}")
-    rig.make_topics()
-    crew = Crew(rig)
-    crew.join(1)
-    crew.join(2)
-    with Load(rig, 500, hold=0.5) as load:
-        crew.rest(3)
+    with _under_load(three, zygote, tmp_path / "rig", f"slow{find.__name__}-{seconds:.0f}") as (rig, crew):
         broker = find(three, rig)
         broker.signal(signal.SIGSTOP)
         try:
@@ -107,4 +105,3 @@ def test_a_broker_that_stands_still_for_a_while_loses_nothing(
         finally:
             broker.signal(signal.SIGCONT)
         crew.rest(2)
-    _judge(rig, crew.finish(), load)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from schemas.outputs import Channel
 from streams.zones import OF_AREA_CODE, OF_STATE
 
 Zones = tuple[str, ...]
@@ -35,6 +36,13 @@ _UNKNOWN_ZONE: Final = {
 }
 _SEARCH: Final = 64
 """Steps after which zones are taken to have no hour in common; two zones agree within a few when they agree at all."""
+
+
+def window(channel: Channel, *, adverse: bool, daytime: bool) -> Window | None:
+    """When a message of this channel may leave; None at any hour. `daytime`: not at night, in either channel."""
+    if adverse:
+        return ADVERSE
+    return TEXTS if channel == "sms" or daytime else None
 
 
 def candidates(own: str | None, held: str | None, phone: str | None, state: str | None) -> Zones:

@@ -125,10 +125,10 @@ def _step(turn: Turn, job: Job) -> bool:
 
 def hour(turn: Turn, job: Job) -> datetime:
     """Contract 5.1, once more: a message may have waited here since its hour was decided."""
-    quiet = turn.setting.policy.quiet_hours and not job.reply
-    if not quiet or (job.send.channel == "email" and not (job.send.adverse or job.send.daytime)):
+    window = hours.window(job.send.channel, adverse=job.send.adverse, daytime=job.send.daytime)
+    if window is None or job.reply or not turn.setting.policy.quiet_hours:
         return turn.now
-    return hours.earliest(turn.now, job.send.zones, hours.ADVERSE if job.send.adverse else hours.TEXTS)
+    return hours.earliest(turn.now, job.send.zones, window)
 
 
 def claim(turn: Turn, job: Job) -> bool:

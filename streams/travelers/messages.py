@@ -194,10 +194,9 @@ def _of(turn: Turn, message: Release | Freeze | Withdraw) -> list[tuple[str, Ite
 
 def _hour(turn: Turn, item: Item) -> datetime:
     """The first hour from now on at which the channel may be used (contract 5.1), but never after its time."""
-    any_hour = item.channel == "email" and not (item.news.adverse or item.news.daytime)
-    if any_hour or not turn.setting.policy.quiet_hours:
+    window = hours.window(item.channel, adverse=item.news.adverse, daytime=item.news.daytime)
+    if window is None or not turn.setting.policy.quiet_hours:
         return turn.now
-    window = hours.ADVERSE if item.news.adverse else hours.TEXTS
     return min(hours.earliest(turn.now, zones(turn.traveler), window), item.news.notAfter)
 
 

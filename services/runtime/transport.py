@@ -21,6 +21,7 @@ from services.runtime.requests import Member, StableOffsets
 _RETRY_MS = 5
 _FETCH_WAIT_MS = 500
 _FULL_PAUSE = 0.005
+_LOOK = 0.25
 _UNSTABLE = 88  # UNSTABLE_OFFSET_COMMIT, unknown to aiokafka
 _UNSTABLE_WAIT = 0.02
 
@@ -41,18 +42,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._retry_backoff_ms = _RETRY_MS
         return consumer
 
-    def unread(self, place: TopicPartition) -> int | None:
-        """Offsets between the place to fetch from and the last stable one; None where one of them is unknown."""
+    def reach(self, place: TopicPartition) -> tuple[int, int] | None:
+        """The offset to fetch next and the last stable one; None where one of them is unknown."""
         consumer = self._consumer
         subscription = None if consumer is None else consumer._subscription.subscription
         assignment = None if subscription is None else subscription.assignment
         if assignment is None or place not in assignment.tps:
             return None
         state = assignment.state_value(place)
-        if not state.has_valid_position or state.lso is None:
-            return None
-        left: int = state.lso - state.position
-        return max(0, left)
+        return (state.position, state.lso) if state.has_valid_position and state.lso is not None else None
 
     def member(self) -> Member:
         """Who we are in the group, as of its last assignment. Raises RuntimeError where it has dropped us since."""
@@ -109,6 +107,8 @@ class Consumer(driver.Consumer):
     """Delivers waiting batches, and leaves offsets to the transactions."""
 
     _thread: ConsumerThread
+    _delivered: Mapping[TopicPartition, int] = {}
+    _delivered_in: int | None = None
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -132,7 +132,8 @@ class Consumer(driver.Consumer):
         while self.owned.waiting > BOUND and self.flow_active:  # noqa: ASYNC110 - actors empty the inlets
             await asyncio.sleep(_FULL_PAUSE)
         turn = self.owned.turn
-        records, _ = await self._wait_next_records(1.0)
+        self._note_delivered(turn)
+        records, _ = await self._wait_next_records(_LOOK)
         if not records:
             await asyncio.sleep(0)
         elif not self.owned.admits(turn) or not self.flow_active:
@@ -142,6 +143,7 @@ class Consumer(driver.Consumer):
         else:
             # All at once: while one of them rings, the assignment may change.
             woken = [place for place, fetched in records.items() if self.owned.put(place, fetched)]
+            self._note_delivered(turn)
             for place in woken:
                 await self._ring(TP(*place), records[place][0].offset)
 
@@ -172,8 +174,20 @@ class Consumer(driver.Consumer):
         self.owned.admit(turn)
 
     def unread(self, place: TopicPartition) -> int | None:
-        """Committed records that were not fetched yet; None before the first answer of the broker."""
-        return self._thread.unread(place)
+        """Offsets between what has come to the inlets and the last stable one; None where one of them is unknown.
+
+        Not from the client's own position, which moves on in its thread while the records are still on their way here.
+        """
+        reach, delivered = self._thread.reach(place), self._delivered.get(place)
+        if reach is None or delivered is None or self._delivered_in != self.owned.turn:
+            return None
+        return max(0, reach[1] - delivered)
+
+    def _note_delivered(self, turn: int) -> None:
+        """Nothing is on its way from the client's thread: what it has moved past, markers too, has been delivered."""
+        reached = {place: self._thread.reach(place) for place in self.owned.places()}
+        self._delivered = {place: reach[0] for place, reach in reached.items() if reach is not None}
+        self._delivered_in = turn
 
     async def read_committed_offsets(self) -> None:
         """Read the offsets at which our partitions go on, once no transaction of an earlier owner is open on them."""

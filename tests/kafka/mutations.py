@@ -205,6 +205,18 @@ def _deliver_late() -> None:
     transport.Consumer._wait_next_records = late  # type: ignore[method-assign]
 
 
+def _deliver_slowly() -> None:
+    """No bug: what is fetched takes a second to come out of the client's thread, as on a busy machine it may."""
+    wait = transport.Consumer._wait_next_records
+
+    async def slowly(self: transport.Consumer, seconds: float) -> Any:
+        records, active = await wait(self, seconds)
+        await asyncio.sleep(1.0 if records else 0.0)
+        return records, active
+
+    transport.Consumer._wait_next_records = slowly  # type: ignore[method-assign]
+
+
 def _deliver_what_is_stale() -> None:
     _deliver_late()
 
@@ -217,6 +229,7 @@ def _deliver_what_is_stale() -> None:
 
 
 LATE: Final = "no bug, but a fetch comes late"
+SLOW: Final = "no bug, but a fetch takes its time"
 BUGS: Final[Mapping[str, Callable[[], None]]] = {
     "offsets are committed before their transaction": _offsets_first,
     "the store is written before the commit": _store_first,
@@ -235,6 +248,7 @@ BUGS: Final[Mapping[str, Callable[[], None]]] = {
     "a fetch is delivered out of order": _reorder,
     "Faust commits on its own": _faust_commits,
     LATE: _deliver_late,
+    SLOW: _deliver_slowly,
     "what was fetched for an earlier assignment is delivered": _deliver_what_is_stale,
 }
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.kafka.mutations import LATE, NAMES
+from tests.kafka.mutations import LATE, NAMES, SLOW
 from tests.kafka.rig import PARTITIONS, Rig, wait_for
 
 pytestmark = pytest.mark.kafka
@@ -17,7 +17,7 @@ _NAMELESS: Final = "offsets are committed in nobody's name"
 _UNSTABLE: Final = "offsets are read while they are about to change"
 _STALE: Final = "what was fetched for an earlier assignment is delivered"
 _FAUST: Final = "Faust commits on its own"
-_BY_KILLS: Final = [name for name in NAMES if name not in (_NAMELESS, _UNSTABLE, _STALE, _FAUST, LATE)]
+_BY_KILLS: Final = [name for name in NAMES if name not in (_NAMELESS, _UNSTABLE, _STALE, _FAUST, LATE, SLOW)]
 
 
 @pytest.mark.parametrize("bug", [None, *_BY_KILLS])
@@ -94,6 +94,14 @@ def test_a_fetch_held_over_a_rebalance_shows_a_bug(rig: Rig, bug: str) -> None:
     second.end()
     first.end()
     _says(rig, None if bug == LATE else bug, owners)
+
+
+def test_what_is_on_its_way_from_the_client_counts_as_not_handled(rig: Rig) -> None:
+    rig.feed(rig.hits(600))
+    worker = rig.worker(mutation=SLOW)
+    wait_for(worker.idle, "all is done")
+    worker.end()
+    _says(rig, None, dict.fromkeys(range(PARTITIONS), 1))
 
 
 @pytest.mark.parametrize("bug", [None, _FAUST])

@@ -115,7 +115,7 @@ _SIZES: Final = (
     ("--travelers", 10_000, "population of stages and pipeline"),
     ("--messages", 10_000, "texts of dialer"),
     ("--texts", 50, "travelers/s of acceptance"),
-    ("--warm", 20, "seconds of acceptance that are not counted"),
+    ("--warm", 120, "seconds of acceptance that are not counted: the broker compiles its code"),
     ("--records", 400_000, "records of restore, of about 1 KB"),
     ("--keys", 1_000_000, "keys in the store of kill"),
     ("--people", 1_000_000, "travelers of memory: about half an hour on two cores"),

@@ -399,12 +399,14 @@ class Answered(_Message, tag="answered", frozen=True, kw_only=True):
 class Inbound(_Message, tag="inbound", frozen=True, kw_only=True):
     """A text that came from a number. `body` is at most 160 characters with digit runs of four and more removed.
 
-    `answered`: the provider replied by itself (its opt-out type says so).
+    `answered`: the provider replied by itself (its opt-out type says so). `heard` is what it took the text for: it may
+    know keywords that we do not, and it blocks by them.
     """
 
     sender: str
     body: str
     answered: bool = False
+    heard: Literal["stop", "start", "help"] | None = None
     providerId: str | None = None
 
 

@@ -550,6 +550,21 @@ def test_a_stop_that_the_provider_answered_is_not_confirmed_again() -> None:
     assert claims(outputs) == []
 
 
+def test_a_keyword_of_the_provider_that_is_none_of_ours_counts_as_what_the_provider_took_it_for() -> None:
+    place = Place()
+    outputs = place.text("basta ya", answered=True, heard="stop")
+    assert blocked(outputs) == ["stopped"]
+    assert claims(outputs) == []
+    outputs = place.text("otra vez", answered=True, heard="start")
+    assert blocked(outputs) == [None]
+    assert claims(outputs) == []
+
+
+def test_what_the_provider_blocks_is_blocked_here_whatever_we_would_have_heard() -> None:
+    place = Place()
+    assert blocked(place.text("YES", answered=True, heard="stop")) == ["stopped"]
+
+
 def test_start_lifts_what_stop_did_and_nothing_else() -> None:
     place = Place()
     place.deliver(text(0))

@@ -1,7 +1,7 @@
 """What Twilio calls: status of our texts, and texts that people write to us. Answered when Kafka holds it."""
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 from aiohttp import web
 
@@ -30,8 +30,10 @@ _INBOUND: Final = {
     # A short code or a name is nobody whom we write to; it is answered and forgotten.
     "From": _ANY,
     "Body": _ANY,
-    "OptOutType": re.compile(r"(STOP|START|HELP)?"),
+    # A name that is new to us says that the provider has answered; the text itself must not be lost for it.
+    "OptOutType": _ANY,
 }
+_HEARD: Final[dict[str, Literal["stop", "start", "help"]]] = {"STOP": "stop", "START": "start", "HELP": "help"}
 _NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 _log = logs.get(__name__)
@@ -73,6 +75,7 @@ class Hooks:
                 sender=form["From"],
                 body=without_numbers(form["Body"]),
                 answered=bool(form["OptOutType"]),
+                heard=_HEARD.get(form["OptOutType"].upper()),
                 providerId=form["MessageSid"],
             )
             await held(self._inlet, self._identity.address("sms", form["From"]), message)

@@ -33,8 +33,8 @@ def text(turn: Turn, message: Inbound) -> None:
     spoken = heard.language if heard is not None else None
     if "hard-bounce" in turn.address.blocks:
         blocks.lift(turn, "hard-bounce")
-    word = heard.word if heard is not None else None
-    if word == "stop":
+    word = heard.word if heard is not None else message.heard
+    if word == "stop" or (message.heard == "stop" and word != "wrong-person"):
         _stop(turn, spoken, message.answered)
     elif word in ("start", "yes"):
         _start(turn, word, spoken, message.answered)

@@ -208,7 +208,18 @@ async def test_an_inbound_text_is_answered_with_nothing_and_goes_to_its_number(s
     assert "<Response>" in site.answer
     assert await site.post("/twilio/inbound", form | {"OptOutType": "STOP"}) == 200
     plain = Inbound(sender=NUMBER, body="Stop ", providerId=SID)
-    assert site.held.messages == [(KEY, plain), (KEY, msgspec.structs.replace(plain, answered=True))]
+    assert site.held.messages == [(KEY, plain), (KEY, msgspec.structs.replace(plain, answered=True, heard="stop"))]
+
+
+@pytest.mark.parametrize(("named", "heard"), [("STOP", "stop"), ("START", "start"), ("HELP", "help"), ("PAUSE", None)])
+async def test_what_the_provider_took_a_text_for_is_passed_on_and_a_new_name_for_it_loses_no_text(
+    site: Site, named: str, heard: str | None
+) -> None:
+    form = {"AccountSid": site.settings.twilio.account_sid, "MessageSid": SID, "From": NUMBER, "Body": "basta ya"}
+    assert await site.post("/twilio/inbound", form | {"OptOutType": named}) == 200
+    [(_, message)] = site.held.messages
+    assert isinstance(message, Inbound)
+    assert (message.body, message.answered, message.heard) == ("basta ya", True, heard)
 
 
 async def test_a_short_code_that_writes_to_us_is_forgotten(site: Site) -> None:

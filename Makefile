@@ -38,6 +38,8 @@ $(READY): deploy/requirements.txt pyproject.toml
 		{ echo "$(PYTHON) cannot make a virtual environment; on Debian, apt-get install python3-venv."; exit 1; }
 	@test -x $(BIN)/uv || { echo "Installing uv."; $(BIN)/python -m pip install --quiet uv==$(UV_VERSION); }
 	@echo "Installing the locked dependencies."
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r deploy/requirements.txt
+	@# Compiled here, as a worker starts four processes, and where Python may not write bytecode each would compile all.
+	@$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r deploy/requirements.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q schemas services streams
 	@touch $(READY)

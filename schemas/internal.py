@@ -544,6 +544,21 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
     code: str
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled"):
+    """The provider has sent the text of this claim on, or never had it: it no longer waits there."""
+
+    key: str
+    claimId: str
+
+
+class Stray(msgspec.Struct, frozen=True, kw_only=True, tag="stray"):
+    """A receipt came with a token that no claim of its address has: staff must see it, and nothing else changes."""
+
+    key: str
+    status: str
+    providerId: str | None = None
+
+
 RecordsMessage = Arrived | Absorbed | Joined | TravelerChanged | Outcome
 TravelersMessage = (
     Arrived

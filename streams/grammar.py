@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from schemas.cloudevents import CloudEvent
-from schemas.internal import Claim, Lookup, Message, Origin, Redact, Trouble, Withhold
+from schemas.internal import Claim, Lookup, Message, Origin, Redact, Settled, Stray, Trouble, Withhold
 
 
 class ToStage(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +47,7 @@ class Renew(msgspec.Struct, frozen=True):
     """
 
 
-Command = Claim | Lookup | Redact | Withhold | Trouble
+Command = Claim | Lookup | Redact | Withhold | Trouble | Settled | Stray
 Output = ToStage | Publish | DeadLetter | Command | Renew
 
 S = TypeVar("S", bound=msgspec.Struct)

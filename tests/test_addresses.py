@@ -21,6 +21,8 @@ from schemas.internal import (
     Recall,
     Receipt,
     Send,
+    Settled,
+    Stray,
     Trouble,
     Withhold,
 )
@@ -130,6 +132,25 @@ def test_a_receipt_never_goes_back(status: str) -> None:
     place.hear(Receipt(token=claim.token, providerId="SM1", status="delivered"))
     assert place.hear(Receipt(token=claim.token, providerId="SM1", status=status)) == []
     assert states(place.answer(claim)) == [], "the result comes after its receipt"
+
+
+def test_the_dialer_hears_once_that_the_provider_has_sent_a_text_on() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    place.answer(claim)
+    for status, settled in (("queued", 0), ("sent", 1), ("sent", 0), ("delivered", 0)):
+        outputs = place.hear(Receipt(token=claim.token, providerId=None, status=status))
+        assert [one.claimId for one in outputs if isinstance(one, Settled)] == [claim.claimId] * settled, status
+
+
+def test_a_receipt_that_belongs_to_no_claim_changes_nothing_and_is_not_lost_in_silence() -> None:
+    place = Place()
+    place.deliver(text(0))
+    before = place.state
+    outputs = place.hear(Receipt(token=f"{place.state.key}-{'a' * 32}", providerId="SM9", status="failed"))
+    assert outputs == [Stray(key=place.state.key, status="failed", providerId="SM9")]
+    assert place.state == before
+    assert place.hear(Receipt(token=None, providerId="SM9", status="failed")) == [], "we asked for it ourselves"
 
 
 def test_delivered_may_still_fail_once() -> None:
@@ -483,7 +504,9 @@ def test_evidence_for_a_text_that_ended_unconfirmed_is_evidence_for_no_other() -
     place.wait(20)
     place.wait(600)
     assert states(place.said)[-1] == "unconfirmed no-evidence"
-    assert place.hear(Receipt(token=first.token, providerId="SM1", status="delivered")) == []
+    assert place.hear(Receipt(token=first.token, providerId="SM1", status="delivered")) == [
+        Settled(key=place.state.key, claimId=first.claimId)
+    ]
     [second] = claims(place.hear(text(1)))
     assert first.message == second.message
     place.answer(second, "doubt", "no-answer")

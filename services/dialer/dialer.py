@@ -2,16 +2,18 @@
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
 
-from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Redact, Trouble, Withhold
+from schemas.internal import AddressesMessage, Claim, Dialled, Lookup, Redact, Settled, Stray, Trouble, Withhold
 from services import logs
 from services.attempt import Answer, Attempt
 from services.clock import Clock
 from services.dialer import measures
+from services.dialer.backlog import Backlog
 from services.dialer.dailycap import DailyCap, midnight
 from services.dialer.guard import Guard, Job
 from services.dialer.lease import Lease
@@ -29,6 +31,9 @@ _MAILS: Final = 4
 _LOOKUPS: Final = 4
 _UNPACED: Final = 1e6
 _COME_BACK: Final = 1.0
+_FULL: Final = 5.0
+"""Seconds after which a claim may come back that the provider had no room for."""
+
 _DAY_REACHED: Final = "30023"
 
 _log = logs.get(__name__)
@@ -64,6 +69,7 @@ class Dialer:
             "sms": Line(rate, min(32, connections), connections),
             "email": Line(_UNPACED, _MAILS, _MAILS),
         }
+        self._backlog = Backlog(rate)
         self._cap = DailyCap(None if self._stepped else settings.daily_segments)
         self._tally = tally
         self._counted: dict[str, int] = {}
@@ -95,7 +101,7 @@ class Dialer:
     def share(self, owned: int) -> None:
         """This process has so many of the partitions, and so much of the sender's rate."""
         part = owned / self._settings.partitions
-        self._lines["sms"].pacer.share = part
+        self._lines["sms"].pacer.share = self._backlog.share = part
         if part != self._cap.share:
             self._cap.share = part
             self._tasks.spawn(self._count_day())
@@ -106,9 +112,10 @@ class Dialer:
         return self._open
 
     def health(self) -> dict[str, Any]:
-        """For `/healthz`: open commands, and per channel what waits, what is under way, and the circuit breaker."""
+        """For `/healthz`: open commands, segments that wait at the provider, and the state of each channel."""
         return {
             "open": self._open,
+            "unsent": self._backlog.segments,
             "channels": {
                 channel: {"waiting": line.waiting, "busy": line.window.busy, "breakerOpen": line.breaker.is_open}
                 for channel, line in self._lines.items()
@@ -122,6 +129,11 @@ class Dialer:
                 self._withhold(command)
             case Trouble():
                 self._rest(command)
+            case Settled():
+                self._left_provider(command.claimId)
+            case Stray():
+                _log.warning("a receipt of no message of ours", status=command.status, provider_id=command.providerId)
+                measures.STRAY.labels(command.status).inc()
             case Lookup() | Redact():
                 self._count(1)
                 self._tasks.spawn(self._ask(command, lease))
@@ -144,8 +156,15 @@ class Dialer:
             if tomorrow is not None:
                 self._tasks.spawn(self._turn_back(job, "daily-cap", tomorrow))
                 return
+            if not self._backlog.has_room(job, self._now()):
+                self._tasks.spawn(self._turn_back(job, "provider-full", _FULL + random.uniform(0, _FULL)))
+                return
+        line = self._lines[command.channel]
+        if (again := self._retry_in(line, job)) > 0:
+            self._tasks.spawn(self._turn_back(job, "retry-budget", again))
+            return
         patience = 0.0 if self._stepped else self._guard.patience(job)
-        refusal = self._lines[command.channel].offer(
+        refusal = line.offer(
             job,
             name=command.notificationId,
             lane=command.lane,
@@ -158,9 +177,15 @@ class Dialer:
             self._tasks.spawn(self._turn_back(job, *refusal))
         else:
             if command.channel == "sms":
+                self._backlog.enter(job, self._now())
+                measures.UNSENT.set(self._backlog.segments)
                 self._cap.spend(job.segments, self._clock.now())
                 self._counted[command.claimId] = job.segments
             self._changed[command.channel].set()
+
+    def _left_provider(self, claim_id: str) -> None:
+        self._backlog.leave(claim_id)
+        measures.UNSENT.set(self._backlog.segments)
 
     def _now(self) -> float:
         return self._clock.now().timestamp() if self._stepped else time.monotonic()
@@ -207,21 +232,33 @@ class Dialer:
         answer: Answer | None = None
         try:
             self._failpoints.reach("before-dial")
-            reason = self._guard.why_not(job) or ("breaker" if line.breaker.wait(self._now()) > 0 else None)
+            reason, wait = self._why_not(line, job)
             if reason is None:
                 line.breaker.begin()
+                line.retries.leave(claim.notificationId, claim.lane, self._now())
                 answer = await self._request(job)
         finally:
             line.done(answer, self._now())
             measures.BREAKER.labels(claim.channel).set(line.breaker.is_open)
             self._changed[claim.channel].set()
         if answer is None:
-            await self._turn_back(job, reason or "breaker", _COME_BACK)
+            await self._turn_back(job, reason or "breaker", wait)
             return
         measures.REQUESTS.labels(claim.channel, answer.result).inc()
         self._failpoints.reach("before-result")
         await self._finish(job, answer)
         self._failpoints.reach("after-result")
+
+    def _why_not(self, line: Line[Job], job: Job) -> tuple[str | None, float]:
+        """Why a job whose turn has come may not leave, and after how many seconds it may come back."""
+        reason = self._guard.why_not(job) or ("breaker" if line.breaker.wait(self._now()) > 0 else None)
+        if reason is not None:
+            return reason, _COME_BACK
+        again = self._retry_in(line, job)
+        return ("retry-budget", again) if again > 0 else (None, 0.0)
+
+    def _retry_in(self, line: Line[Job], job: Job) -> float:
+        return 0.0 if self._stepped else line.retries.wait(job.claim.notificationId, job.claim.lane, self._now())
 
     async def _request(self, job: Job) -> Answer:
         return await self._providers.send(
@@ -242,6 +279,7 @@ class Dialer:
         segments = self._counted.pop(job.claim.claimId, 0)
         if answer.result not in ("accepted", "doubt"):
             self._cap.give_back(segments)
+            self._left_provider(job.claim.claimId)
         try:
             await self._say(job.claim, answer)
         finally:

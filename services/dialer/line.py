@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from services.attempt import Answer
 from services.dialer.breaker import Breaker, Window
 from services.dialer.pacing import Lanes, Pacer, Slots
+from services.dialer.retries import Retries
 
 J = TypeVar("J")
 
@@ -23,6 +24,7 @@ class Line(Generic[J]):
         self.pacer = Pacer(rate)
         self.breaker = Breaker()
         self.window = Window(start, most)
+        self.retries = Retries()
         self._slots = Slots()
         self._lanes: Lanes[J] = Lanes()
         self._swept = 0.0

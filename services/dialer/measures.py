@@ -17,3 +17,9 @@ TROUBLE: Final = Counter(
     "ttn_dialer_trouble", "Messages that the provider took and delivers to nobody until we act.", ["channel", "code"]
 )
 BREAKER: Final = Gauge("ttn_dialer_breaker_open", "1 while a provider is given a rest.", ["channel"])
+UNSENT: Final = Gauge(
+    "ttn_dialer_unsent_segments", "Segments given to the provider of texts that it has not sent on yet."
+)
+STRAY: Final = Counter(
+    "ttn_stray_receipts", "Receipts with a token that no message of ours has; they change nothing.", ["status"]
+)

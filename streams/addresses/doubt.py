@@ -72,6 +72,7 @@ def listed(turn: Turn, message: Listed) -> None:
     if found:
         steps.accept(turn, job, found[0][0], reason="found")
     elif message.startedAt >= job.tries[-1].deadline + _hold(turn):
+        steps.settled(turn, job, len(job.tries))
         if turn.setting.policy.doubt_policy == "strict":
             steps.end(turn, job, "unconfirmed", reason="no-evidence")
         else:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Lookup, Receipt
+from schemas.internal import Lookup, Receipt, Stray
 from streams.addresses import failures, queue, steps
 from streams.addresses.state import Job
 from streams.addresses.turn import Turn
@@ -26,6 +26,7 @@ RANKS: Final = {
     "canceled": 4,
 }
 _DELIVERED: Final = ("delivered", "read")
+_SENT: Final = 3
 _FINAL: Final = 4
 
 
@@ -33,9 +34,13 @@ def receipt(turn: Turn, message: Receipt) -> None:
     """A receipt: it proves acceptance, and moves the message on when it says more than what is known."""
     rank = RANKS.get(message.status)
     found = _find(turn, message)
+    if found is None and message.token is not None:
+        turn.emit(Stray(key=turn.address.key, status=message.status, providerId=message.providerId))
     if rank is None or found is None:
         return
     job, attempt = found
+    if rank >= _SENT > (job.rank if attempt == len(job.tries) else 0):
+        steps.settled(turn, job, attempt)
     if job.phase == "waiting" and job.retried and attempt == len(job.tries) and message.status in _DELIVERED:
         # It was reported undelivered, and arrived all the same: the late retry would be a second one.
         steps.end(turn, job, "delivered", reason="late-evidence")

@@ -12,7 +12,7 @@ from schemas.internal import Dialled
 from streams.addresses import doubt, evidence, failures, queue, steps
 from streams.addresses.turn import Turn
 
-_ITS_OWN_TURN: Final = frozenset({"paced", "daily-cap", "withheld"})
+_ITS_OWN_TURN: Final = frozenset({"paced", "daily-cap", "retry-budget", "withheld"})
 """Why the dialer turns one message back and would let another go."""
 
 

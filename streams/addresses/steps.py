@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from schemas.internal import Withhold
+from schemas.internal import Settled, Withhold
 from schemas.outputs import WorkItem
 from streams import events
 from streams.addresses import caps
@@ -67,6 +67,12 @@ def _back_off(times: int, least: float | None) -> timedelta:
 def withhold(turn: Turn, job: Job) -> None:
     """Ask the dialer to let the claim that is out leave no more, if it has not left."""
     turn.emit(Withhold(key=turn.address.key, claimId=claim_id(job)))
+
+
+def settled(turn: Turn, job: Job, attempt: int) -> None:
+    """Tell the dialer that the provider holds the text of this claim back no longer."""
+    if job.send.channel == "sms":
+        turn.emit(Settled(key=turn.address.key, claimId=f"{job.send.notificationId}:{attempt}"))
 
 
 def end(turn: Turn, job: Job, state: Ending, **details: Any) -> None:

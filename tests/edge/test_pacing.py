@@ -3,15 +3,21 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.attempt import Answer
+from services.dialer.backlog import Backlog
 from services.dialer.breaker import Breaker, Window
 from services.dialer.dailycap import DailyCap
+from services.dialer.guard import Job
+from services.dialer.lease import Lease
 from services.dialer.line import Line
 from services.dialer.pacing import Lanes, Pacer
+from services.dialer.retries import Retries
+from tests.edge.conftest import text
 
 ACCEPTED = Answer(result="accepted", providerId="SM1")
 FAILED = Answer(result="doubt", code="20500", trouble=True)
@@ -201,3 +207,62 @@ def test_midnight_is_right_on_the_day_the_clocks_change() -> None:
     morning = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
     cap.spend(1, morning)
     assert cap.wait(0, 1, morning) == 24 * 3600
+
+
+def job(segments: int = 1, lane: int = 2, held: bool = True) -> Job:
+    claim = text(lane=lane)
+    words = msgspec.structs.replace(claim.message, segments=segments)
+    return Job(msgspec.structs.replace(claim, message=words), Lease(lambda: held, 1e9))
+
+
+def test_no_more_than_half_a_minute_of_segments_waits_at_the_provider() -> None:
+    backlog = Backlog(2.0)
+    first = [job(3) for _ in range(16)]
+    for one in first:
+        assert backlog.has_room(one, 0.0)
+        backlog.enter(one, 0.0)
+    assert backlog.segments == 48
+    assert not backlog.has_room(job(), 0.0), "the last fifth is for what is pressing"
+    assert backlog.has_room(job(12, lane=1), 0.0)
+    assert not backlog.has_room(job(13, lane=1), 0.0)
+    backlog.leave(first[0].claim.claimId)
+    backlog.leave(first[0].claim.claimId)
+    assert backlog.segments == 45
+    assert backlog.has_room(job(3), 0.0)
+
+
+def test_a_share_of_the_partitions_is_a_share_of_the_half_minute_and_one_text_always_fits() -> None:
+    backlog = Backlog(2.0)
+    backlog.share = 0.01
+    assert backlog.has_room(job(3), 0.0)
+    backlog.enter(job(3), 0.0)
+    assert not backlog.has_room(job(), 0.0)
+
+
+def test_what_the_provider_must_have_dropped_or_another_worker_follows_no_longer_counts() -> None:
+    backlog = Backlog(1.0)
+    for one in (job(8), job(8), job(8, held=False)):
+        backlog.enter(one, 0.0)
+    assert backlog.has_room(job(8), 2.0), "the partition of the last one has moved"
+    backlog.enter(job(8), 2.0)
+    assert not backlog.has_room(job(8), 3599.0)
+    assert backlog.has_room(job(8), 3601.0), "past its validity a text is not sent any more"
+
+
+def test_of_a_minutes_requests_a_tenth_may_be_second_ones_and_a_few_always() -> None:
+    retries = Retries()
+    for number in range(200):
+        retries.leave(f"n{number}", 2, number / 10)
+    went = 0
+    while not retries.wait(f"n{went}", 2, 20.0):
+        retries.leave(f"n{went}", 2, 20.0)
+        went += 1
+    assert went == 20
+    assert retries.wait("n50", 2, 21.0) == pytest.approx(59.0)
+    assert retries.wait("fresh", 2, 21.0) == 0.0, "what never left is not held up"
+    assert retries.wait("n50", 1, 21.0) == 0.0, "each lane for itself"
+    assert retries.wait("n50", 2, 80.5) == 0.0
+    for number in range(10):
+        assert retries.wait(f"n{number}", 3, 500.0) == 0.0, "a tenth of nothing would hold a retry for ever"
+        retries.leave(f"n{number}", 3, 500.0)
+    assert retries.wait("n11", 3, 500.0) > 0

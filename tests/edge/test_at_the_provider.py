@@ -1,0 +1,71 @@
+"""What the dialer holds back for the provider's sake: a queue that is long enough there, and too many second tries."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from prometheus_client import REGISTRY
+
+from schemas.internal import Claim, Settled, Stray, Text
+from services.sandbox.server import SandboxServer
+from services.settings import Settings
+from tests.edge.conftest import KEY, Rig, text
+
+Fault = Callable[..., None]
+
+
+def long(segments: int, to: str, **more: object) -> Claim:
+    claim = text(to=to, **more)
+    words = claim.message
+    assert isinstance(words, Text)
+    return msgspec.structs.replace(claim, message=msgspec.structs.replace(words, segments=segments))
+
+
+async def test_a_text_comes_back_while_the_provider_has_half_a_minute_of_segments_to_send(
+    settings: Settings, sandbox: SandboxServer
+) -> None:
+    rig = Rig(msgspec.structs.replace(settings, sender_rate=100.0), sandbox)
+    await rig.start()
+    try:
+        first = long(2400, "+13125550100")
+        assert (await rig.dialled(first)).result == "accepted"
+        assert rig.dialer.health()["unsent"] == 2400
+        back = await rig.dialled(text(to="+13125550101"))
+        assert (back.result, back.code) == ("not-sent", "provider-full")
+        assert 5 <= (back.retryAfter or 0) <= 10
+        rig.submit(Settled(key=KEY, claimId=first.claimId))
+        assert rig.dialer.health()["unsent"] == 0
+        assert (await rig.dialled(text(to="+13125550102"))).code != "provider-full"
+    finally:
+        await rig.dialer.stop()
+
+
+@pytest.mark.parametrize(("fault_name", "left"), [("reject:21614", 0), ("429", 0), ("drop", 1), ("500-before", 1)])
+async def test_what_the_provider_certainly_does_not_have_is_not_waited_for(
+    rig: Rig, fault: Fault, fault_name: str, left: int
+) -> None:
+    fault(fault_name, times=1)
+    await rig.dialled(text())
+    assert rig.dialer.health()["unsent"] == left
+
+
+async def test_second_tries_beyond_a_tenth_wait_and_first_ones_do_not(rig: Rig) -> None:
+    for _ in range(2):
+        for number in range(15):
+            rig.submit(text(to=f"+131255501{number:02d}", notification=f"m{number}"))
+        results = await rig.settle()
+    codes = [getattr(result, "code", None) for result in results[15:]]
+    assert codes.count("retry-budget") == 5
+    waits = [getattr(result, "retryAfter", 0) for result in results[15:]]
+    assert all(50 < wait <= 60 for wait in waits if wait)
+    assert (await rig.dialled(text(to="+13125550120"))).result == "accepted"
+    assert len(rig.taken) == 15 + 10 + 1
+
+
+async def test_a_receipt_of_no_message_of_ours_is_counted_for_staff_to_see(rig: Rig) -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("ttn_stray_receipts_total", {"status": "failed"}) or 0.0
+
+    before = count()
+    rig.submit(Stray(key=KEY, status="failed", providerId="SM1"))
+    assert count() == before + 1

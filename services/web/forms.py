@@ -17,6 +17,7 @@ from multidict import MultiDict
 from services import logs
 from services.settings import Settings
 from services.twilio import Signatures
+from services.web import measures
 
 MAX_BODY: Final = 16_384
 _MAX_FIELDS: Final = 64
@@ -68,15 +69,24 @@ class Forms:
             _log.warning("a webhook was signed with the secondary secret", path=request.match_info.route.name)
         fields = {name: _single(form, name) for name in wanted}
         if _single(form, "AccountSid") != self._account:
+            unusable("AccountSid")
             raise web.HTTPForbidden
         for name, pattern in wanted.items():
             if not pattern.fullmatch(fields[name]):
+                unusable(name)
                 raise web.HTTPBadRequest
         return fields
+
+
+def unusable(what: str) -> None:
+    """Let staff see that the provider said something that we do not understand; `what` names the field."""
+    measures.UNUSABLE.labels(what).inc()
+    _log.warning("a signed webhook that we cannot use", field=what)
 
 
 def _single(form: "MultiDict[str]", name: str) -> str:
     values = form.getall(name, [])
     if len(values) > 1:
+        unusable(name)
         raise web.HTTPBadRequest
     return values[0] if values else ""

@@ -9,7 +9,7 @@ from schemas.internal import Inbound, Receipt
 from services import bounces, logs
 from services.twilio import MESSAGE_SID
 from services.web import measures
-from services.web.forms import Forms
+from services.web.forms import Forms, unusable
 from services.web.inlet import Inlet, NotHeld
 from streams.hearing import without_numbers
 from streams.identity import Identity
@@ -51,10 +51,18 @@ class Hooks:
         """A receipt of the text whose claim has the token in the path."""
         token = request.match_info["token"]
         key = bounces.key(token)
+        try:
+            form = await self._forms.read(request, _RECEIPT)
+        except web.HTTPForbidden:
+            if key is None:
+                raise web.HTTPNotFound from None
+            raise
         if key is None:
-            raise web.HTTPNotFound
-        form = await self._forms.read(request, _RECEIPT)
+            # It is the provider's word, but about no message of ours: taken, so that it is not said again and again.
+            unusable("token")
+            return web.Response(status=204)
         if self._identity.address("sms", form["To"]) != key:
+            unusable("To")
             raise web.HTTPForbidden
         receipt = Receipt(
             token=token,

@@ -10,3 +10,8 @@ RECEIPTS: Final = Counter(
     ["channel", "status", "code"],
 )
 LIMITED: Final = Counter("ttn_web_limited", "Requests answered 429 because their source had asked for too much.")
+UNUSABLE: Final = Counter(
+    "ttn_web_unusable",
+    "Requests that the provider signed and that we cannot use, by the field that is wrong.",
+    ["what"],
+)

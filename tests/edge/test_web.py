@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from prometheus_client import REGISTRY
 
 from schemas.internal import AddressesMessage, Inbound, OptedOut, Receipt
 from services import bounces, twilio, wire
@@ -177,6 +178,29 @@ async def test_a_signed_form_must_still_be_about_us_and_this_claim(
     assert site.held.messages == []
 
 
+@pytest.mark.parametrize(
+    ("path", "changes", "what", "status"),
+    [
+        ("/twilio/status/not-a-token", {}, "token", 204),
+        (f"/twilio/status/{TOKEN}", {"To": "+13125550101"}, "To", 403),
+        (f"/twilio/status/{TOKEN}", {"AccountSid": "AC" + "0" * 32}, "AccountSid", 403),
+        (f"/twilio/status/{TOKEN}", {"MessageStatus": "vanished"}, "MessageStatus", 400),
+    ],
+)
+async def test_what_twilio_signed_and_we_cannot_use_is_counted_and_asked_for_no_more_than_it_must(
+    site: Site, path: str, changes: dict[str, str], what: str, status: int
+) -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("ttn_web_unusable_total", {"what": what}) or 0.0
+
+    before = count()
+    assert await site.post(path, site.receipt(**changes), secret="somebody-elses-token") in (403, 404)
+    assert count() == before
+    assert await site.post(path, site.receipt(**changes)) == status
+    assert count() == before + 1
+    assert site.held.messages == []
+
+
 async def test_a_field_given_twice_is_refused(site: Site) -> None:
     form = site.receipt()
     body = (urlencode(form) + "&" + urlencode({"MessageStatus": form["MessageStatus"]})).encode()
@@ -189,7 +213,7 @@ async def test_limits_come_before_the_signature(site: Site) -> None:
     assert await site.post(path, site.receipt(**{f"P{n}": "" for n in range(70)})) == 400
     assert await site.post(path, site.receipt(), body=b"\xff\xfe=1") == 400
     assert await site.post(path, site.receipt(), headers={"Content-Type": "application/json"}) == 415
-    assert await site.post("/twilio/status/not-a-token", site.receipt()) == 404
+    assert await site.post("/twilio/status/not-a-token", site.receipt(), secret="somebody-elses-token") == 404
     async with site.session.get(site.url + path) as response:
         assert response.status == 405
 

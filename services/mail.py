@@ -27,6 +27,13 @@ _CONNECT: Final = 5.0
 _COMMAND: Final = 10.0
 _AFTER_DOT: Final = 600.0
 _IDLE: Final = 20.0
+_MESSAGES: Final = 100
+"""Messages on one connection; many relays refuse to take more."""
+
+_LATE: Final = 16
+"""Connections that may be kept for a late answer, beside the few that the dialer uses at a time."""
+
+_CLOSING: Final = 421
 _NOT_ASCII: Final = "5.6.7"
 """The enhanced code for an address that a server cannot take because of its letters (RFC 6531)."""
 
@@ -37,10 +44,20 @@ class _NotTakenError(aiosmtplib.SMTPException):
     """The relay cannot take an address with such letters."""
 
 
+class _BusyError(aiosmtplib.SMTPException):
+    """The relay owes us too many answers."""
+
+
+class _Relay(aiosmtplib.SMTP):
+    """A connection that knows how many messages it has carried."""
+
+    messages = 0
+
+
 class Mailer:
     """Sends to one relay. `url` as TTN_SMTP_URL; `sender` is the visible address, whose domain takes bounces.
 
-    A connection serves one message at a time and is kept for the next one for 20 seconds.
+    A connection serves one message at a time and is kept for the next one for 20 seconds, for a hundred messages.
     """
 
     def __init__(self, url: str, password_file: Path | None, sender: str) -> None:
@@ -51,14 +68,15 @@ class Mailer:
         self._user = unquote(parts.username) if parts.username else None
         self._password = password_file.read_text(encoding="utf-8").rstrip("\r\n") if password_file else None
         self._domain = sender.rpartition("@")[2]
-        self._idle: list[tuple[float, aiosmtplib.SMTP]] = []
+        self._idle: list[tuple[float, _Relay]] = []
         self._late: set[asyncio.Task[Answer]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Close what is open; messages whose answer is still out stay in doubt."""
-        for task in tuple(self._late):
+        for task in (*self._late, *self._leaving):
             task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
+        await asyncio.gather(*self._late, *self._leaving, return_exceptions=True)
         for _, relay in self._idle:
             relay.close()
         self._idle.clear()
@@ -109,10 +127,11 @@ class Mailer:
         except asyncio.CancelledError:
             relay.close()
             raise
+        relay.messages += 1
         self._keep(relay)
         return Answer(result="accepted", providerId=message_id)
 
-    async def _ready(self, to: str, token: str) -> aiosmtplib.SMTP:
+    async def _ready(self, to: str, token: str) -> _Relay:
         """A connection on which the relay has taken sender and recipient; nothing that it must deliver yet."""
         while True:
             kept = self._take()
@@ -123,7 +142,10 @@ class Mailer:
                 relay.close()
                 if kept is None:
                     raise
-            except aiosmtplib.SMTPResponseException:
+            except aiosmtplib.SMTPResponseException as error:
+                if kept is not None and error.code == _CLOSING:
+                    relay.close()  # it has had enough of this connection, not of us
+                    continue
                 with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                     await relay.rset(timeout=_COMMAND)
                     self._keep(relay)
@@ -134,8 +156,10 @@ class Mailer:
             else:
                 return relay
 
-    async def _connect(self) -> aiosmtplib.SMTP:
-        relay = aiosmtplib.SMTP(
+    async def _connect(self) -> _Relay:
+        if len(self._late) >= _LATE:
+            raise _BusyError("too many answers are out")
+        relay = _Relay(
             hostname=self._host,
             port=self._port,
             username=self._user,
@@ -153,7 +177,7 @@ class Mailer:
             raise
         return relay
 
-    def _take(self) -> aiosmtplib.SMTP | None:
+    def _take(self) -> _Relay | None:
         now = asyncio.get_running_loop().time()
         while self._idle:
             since, relay = self._idle.pop()
@@ -162,9 +186,22 @@ class Mailer:
             relay.close()
         return None
 
-    def _keep(self, relay: aiosmtplib.SMTP) -> None:
-        if relay.is_connected:
+    def _keep(self, relay: _Relay) -> None:
+        if relay.messages >= _MESSAGES:
+            task = asyncio.create_task(_goodbye(relay))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+        elif relay.is_connected:
             self._idle.append((asyncio.get_running_loop().time(), relay))
+
+
+async def _goodbye(relay: _Relay) -> None:
+    """End a connection as one should."""
+    try:
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+            await relay.quit(timeout=_COMMAND)
+    finally:
+        relay.close()
 
 
 async def _envelope(relay: aiosmtplib.SMTP, sender: str, to: str, token: str) -> None:
@@ -212,6 +249,8 @@ def _refusal(error: Exception, attempt: Attempt) -> Answer:
     """
     if isinstance(error, _NotTakenError):
         return Answer(result="rejected", code=_NOT_ASCII)
+    if isinstance(error, _BusyError):
+        return Answer(result="not-sent", code="relay-busy", trouble=True)
     if not isinstance(error, aiosmtplib.SMTPResponseException) or not 400 <= error.code < 600:
         return attempt.broken()
     enhanced = _ENHANCED.match(error.message)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -59,6 +60,12 @@ class Reader:
     def file(self, name: str) -> Path | None:
         return self.text(name, None, file)
 
+    def certificates(self, name: str) -> Path | None:
+        return self.text(name, None, certificates)
+
+    def password_file(self, name: str) -> Path | None:
+        return self.text(name, None, password_file)
+
     def folder(self, name: str, default: str) -> Path:
         return self.text(name, Path(default).absolute(), folder)
 
@@ -80,7 +87,9 @@ def listen(raw: str, wanted: str = "host:port, such as 127.0.0.1:8080") -> tuple
 
 
 def http_url(raw: str) -> str:
-    wrong = f"a URL that starts with http:// or https:// and has neither query nor fragment, not {raw!r}"
+    wrong = "a URL that starts with http:// or https:// and has neither password, query nor fragment"
+    if "@" not in raw:
+        wrong += f", not {raw!r}"
     return _url(raw, ("http", "https"), wrong).rstrip("/")
 
 
@@ -104,7 +113,8 @@ def _url(raw: str, schemes: tuple[str, ...], wrong: str) -> str:
     except ValueError:
         raise ValueError(wrong) from None
     bare = not (parts.query or parts.fragment or parts.password)
-    if parts.scheme not in schemes or not parts.hostname or port == 0 or not bare or not raw.isprintable():
+    one = raw.isprintable() and not any(c.isspace() for c in raw)
+    if parts.scheme not in schemes or not parts.hostname or port == 0 or not bare or not one:
         raise ValueError(wrong)
     return raw
 
@@ -141,6 +151,32 @@ def file(raw: str) -> Path:
     if not path.is_file() or not os.access(path, os.R_OK):
         raise ValueError(f"a file that can be read, not {raw!r}")
     return path
+
+
+def certificates(raw: str) -> Path:
+    path = file(raw)
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (ssl.SSLError, OSError):
+        raise ValueError(f"a file of certificates (PEM), not {raw!r}") from None
+    return path
+
+
+def password_file(raw: str) -> Path:
+    path = file(raw)
+    try:
+        password(path)
+    except ValueError:
+        raise ValueError(f"a file that holds a password on one line, not {raw!r}") from None
+    return path
+
+
+def password(path: Path) -> str:
+    """The password in a file, without the end of its line. Raises ValueError where it is none."""
+    held = path.read_text(encoding="utf-8").rstrip("\r\n")
+    if not held or not held.isprintable():
+        raise ValueError("no password")
+    return held
 
 
 def folder(raw: str) -> Path:

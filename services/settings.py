@@ -156,18 +156,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def _security(read: environment.Reader) -> KafkaSecurity:
     protocol: Protocol = read.choice("TTN_KAFKA_SECURITY", "PLAINTEXT", Protocol)
-    ca_file = read.file("TTN_KAFKA_CA_FILE")
+    ca_file = read.certificates("TTN_KAFKA_CA_FILE")
     names = ("TTN_KAFKA_SASL_MECHANISM", "TTN_KAFKA_USER", "TTN_KAFKA_PASSWORD_FILE")
     mechanism: Mechanism | None = read.choice(names[0], cast("str", None), Mechanism)
     user = read.text(names[1], None, environment.line)
-    password_file = read.file(names[2])
+    password_file = read.password_file(names[2])
     if not protocol.startswith("SASL"):
         return KafkaSecurity(protocol=protocol, ca_file=ca_file)
     for name, value in zip(names, (mechanism, user, password_file), strict=True):
         if value is None:
             raise SettingsError(f"{name}: expected a value, because TTN_KAFKA_SECURITY is {protocol}.")
     assert password_file is not None  # noqa: S101 - the loop above has made sure
-    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    password = environment.password(password_file)
     return KafkaSecurity(protocol=protocol, mechanism=mechanism, user=user, password=password, ca_file=ca_file)
 
 
@@ -192,7 +192,7 @@ def _twilio(read: environment.Reader) -> TwilioSettings:
 
 
 def _smtp_password_file(read: environment.Reader, smtp_url: str | None) -> Path | None:
-    password_file = read.file("TTN_SMTP_PASSWORD_FILE")
+    password_file = read.password_file("TTN_SMTP_PASSWORD_FILE")
     user = None if smtp_url is None else urlsplit(smtp_url).username
     if user and password_file is None:
         raise SettingsError("TTN_SMTP_PASSWORD_FILE: expected a file, because TTN_SMTP_URL names a user.")

@@ -45,6 +45,7 @@ def test_topics_have_4_partitions_on_the_broker_of_the_demo_and_24_elsewhere() -
         ("TTN_PARTITIONS", "four"),
         ("TTN_PUBLIC_URL", "127.0.0.1:8080"),
         ("TTN_PUBLIC_URL", "http://a/#b"),
+        ("TTN_PUBLIC_URL", "http://a b/"),
         ("TTN_PUBLIC_URL", "https://my_host.example.com"),
         ("TTN_WEB_RATE", "0"),
         ("TTN_WEB_LISTEN", "8080"),
@@ -110,6 +111,30 @@ def test_secrets_are_not_in_the_printed_form(tmp_path: Path) -> None:
     assert settings.security.client_options()["sasl_plain_password"] == "open-sesame"
     for secret in ("hush-hush", "quiet-please", "open-sesame"):
         assert secret not in repr(settings)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+    for name in ("TTN_TWILIO_URL", "TTN_PUBLIC_URL", "TTN_SMTP_URL"):
+        scheme = "smtp" if name == "TTN_SMTP_URL" else "https"
+        with pytest.raises(SettingsError, match=rf"^{name}: expected ") as caught:
+            Settings.load({name: f"{scheme}://me:hush-hush@host.example"})
+        assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe{", b"two\nlines\n"])
+def test_a_password_file_holds_one_line_of_text(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    for name in ("TTN_KAFKA_PASSWORD_FILE", "TTN_SMTP_PASSWORD_FILE"):
+        with pytest.raises(SettingsError, match=rf"^{name}: expected a file that holds a password on one line"):
+            Settings.load({name: str(file)})
+
+
+def test_a_file_without_certificates_is_no_ca_file(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"^TTN_KAFKA_CA_FILE: expected a file of certificates"):
+        Settings.load({"TTN_KAFKA_CA_FILE": str(file)})
 
 
 def test_sasl_without_a_user_is_refused() -> None:

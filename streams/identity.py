@@ -18,13 +18,15 @@ class Identity:
     """Keyed names for people and addresses; `secret` is the HMAC-SHA-256 key."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self._keyed = hmac.new(secret, digestmod="sha256")
         # The same few names are asked for again and again while one person's messages go through.
         self._name = functools.lru_cache(maxsize=_REMEMBERED)(self._made)
 
     def _made(self, purpose: str, value: str, size: int = 20) -> str:
-        digest = hmac.digest(self._secret, f"{purpose}\x00{value}".encode(), "sha256")
-        return base64.b32encode(digest)[:size].decode().lower()
+        keyed = self._keyed.copy()
+        keyed.update(f"{purpose}\x00{value}".encode())
+        # As many bytes as `size` letters of five bits need, without a padded group.
+        return base64.b32encode(keyed.digest()[: -(-size // 8) * 5])[:size].decode().lower()
 
     def traveler_of_subject(self, portal_subject: str) -> str:
         """The traveler id of a verified portal sign-in."""

@@ -1,5 +1,7 @@
 """Names that cannot be turned back, and ids that the same input repeats."""
 
+import base64
+import hmac
 import uuid
 
 from hypothesis import given
@@ -21,6 +23,12 @@ def test_names_hang_on_the_key_and_on_what_they_are_for() -> None:
     names = [ours.traveler_of_subject("x"), ours.traveler_of_record("x"), ours.address("sms", "x"), ours.token("x")]
     assert len({name[1:21] for name in names}) == 4
     assert ours.traveler_of_subject("x") != theirs.traveler_of_subject("x")
+
+
+@given(st.text(), st.sampled_from([20, 32]))
+def test_a_name_is_the_beginning_of_its_hmac_in_base_32(value: str, size: int) -> None:
+    whole = hmac.digest(b"a" * 32, f"token\x00{value}".encode(), "sha256")
+    assert Identity(b"a" * 32)._made("token", value, size) == base64.b32encode(whole).decode().lower()[:size]
 
 
 def test_the_pseudonym_of_an_enrollment_changes_with_the_quarter() -> None:

@@ -2,6 +2,9 @@
 
 import msgspec
 import pytest
+from aiokafka.partitioner import murmur2
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.internal import RecordsMessage, TravelersMessage
 from services import wire
@@ -46,3 +49,8 @@ def test_a_state_that_cannot_be_read_stops_the_stage_instead_of_costing_an_event
         with pytest.raises(RefusedError, match=r"^Stage records cannot read a state that another version wrote"):
             job._state.decode(clear)
     assert job._state.decode(_encode(stage.empty("GLOBAL_ENTRY:1"))) == stage.empty("GLOBAL_ENTRY:1")
+
+
+@given(st.binary(max_size=40), st.integers(1, 1000))
+def test_a_key_goes_where_kafka_s_own_clients_would_put_it(key: bytes, partitions: int) -> None:
+    assert wire.partition_of(key, partitions) == (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -1,13 +1,17 @@
 """The logs: JSON on standard error, a readable form on a terminal; personal data removed by key and by pattern.
 
 What may be said is a list of keys; a value under any other key is replaced. Every text is scrubbed too, as a backstop,
-because libraries put addresses into their messages. The libraries' own log lines pass through the same steps.
+because libraries put addresses into their messages. The libraries' own log lines pass through the same steps, and what
+a library says over and over, as Kafka's client does while a broker is away, is said once every few seconds.
 """
 
+import copy
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import time
+from collections import OrderedDict
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
@@ -33,6 +37,14 @@ _PATTERNS: Final = (
     re.compile(r"(?<![\w-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])"),
     re.compile(r"(?<![\w.:-])1?\d{10}(?![\w-])"),
 )
+
+
+EVERY: Final = 5.0
+"""Seconds in which a library says the same thing once."""
+
+_DIGITS: Final = re.compile(r"\d+")
+_LIKE: Final = 200
+_REMEMBERED: Final = 500
 
 
 def scrub(text: str) -> str:
@@ -75,6 +87,53 @@ def _named(component: str) -> Processor:
     return add
 
 
+class Repeats:
+    """Which lines of libraries are said: of those that differ in numbers alone, one in so many seconds.
+
+    The next that is said tells how many were not. Lines of our own are always said.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def passed(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """The line as it is to be said, if it is."""
+        if isinstance(record.msg, dict):  # structlog's, and so our own
+            return record
+        text, now = record.getMessage(), self._clock()
+        like = f"{record.name} {record.levelno} {_DIGITS.sub('#', text[:_LIKE])}"
+        last, kept_back = self._said.pop(like, (now - EVERY, 0))
+        if now - last < EVERY:
+            self._said[like] = (last, kept_back + 1)
+            return None
+        self._said[like] = (now, 0)
+        if len(self._said) > _REMEMBERED:
+            self._said.popitem(last=False)
+        if not kept_back:
+            return record
+        said = copy.copy(record)
+        said.msg, said.args = f"{text} ({kept_back} more like it in {now - last:.0f} s)", None
+        return said
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes what is to be said."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._repeats = Repeats()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            said = self._repeats.passed(record)
+        except Exception:  # noqa: BLE001 - as the class above: a line that cannot be formatted is no reason to end
+            self.handleError(record)
+            return
+        if said is not None:
+            super().emit(said)
+
+
 def configure(component: str, *, stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Send all logs of this process, libraries included, to `stream` (standard error); readable on a terminal."""
     out = stream or sys.stderr
@@ -98,7 +157,7 @@ def configure(component: str, *, stream: TextIO | None = None, level: int = logg
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(out)
+    handler = _Handler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -82,3 +82,55 @@ def test_addresses_and_tokens_are_scrubbed_from_every_text(lines: Lines, leak: s
 )
 def test_times_ids_and_hosts_are_left_alone(text: str) -> None:
     assert logs.scrub(text) == text
+
+
+def _line(text: str, *args: object, level: int = logging.ERROR, name: str = "aiokafka") -> logging.LogRecord:
+    return logging.LogRecord(name, level, "client.py", 1, text, args, None)
+
+
+def test_what_a_library_says_over_and_over_is_said_at_once_and_then_every_few_seconds_with_a_count() -> None:
+    now = 100.0
+    repeats = logs.Repeats(lambda: now)
+    said = []
+    for number in range(2000):
+        now = 100.0 + number / 100
+        line = repeats.passed(_line("Unable connect to node with id %s: port %s", 1, 40000 + number))
+        if line is not None:
+            said.append((now, line.getMessage()))
+    assert said == [
+        (100.0, "Unable connect to node with id 1: port 40000"),
+        (105.0, "Unable connect to node with id 1: port 40500 (499 more like it in 5 s)"),
+        (110.0, "Unable connect to node with id 1: port 41000 (499 more like it in 5 s)"),
+        (115.0, "Unable connect to node with id 1: port 41500 (499 more like it in 5 s)"),
+    ]
+
+
+def test_what_differs_in_more_than_numbers_is_said_and_so_is_what_comes_seldom() -> None:
+    now = 100.0
+    repeats = logs.Repeats(lambda: now)
+    lines = [
+        _line("no route"),
+        _line("no broker"),
+        _line("no route", level=logging.WARNING),
+        _line("no route", name="x"),
+    ]
+    assert [repeats.passed(line) for line in lines] == lines
+    now += logs.EVERY
+    assert [repeats.passed(line) for line in lines] == lines
+
+
+def test_no_line_of_our_own_is_kept_back(lines: Lines) -> None:
+    for _ in range(100):
+        logs.get("services.x").error("claimed", attempt=1)
+        logging.getLogger("aiokafka").error("Unable to update metadata from %s", [1])
+    said = [line["event"] for line in lines()]
+    assert said.count("claimed") == 100
+    assert said.count("Unable to update metadata from [1]") == 1
+
+
+def test_however_much_libraries_say_little_of_it_is_remembered() -> None:
+    repeats = logs.Repeats()
+    for number in range(5000):
+        words = "".join("abcdefghij"[int(digit)] for digit in str(number))
+        assert repeats.passed(_line(words)) is not None
+    assert len(repeats._said) == 500

@@ -548,6 +548,18 @@ def test_a_text_without_a_receipt_is_asked_about_and_ends_as_unconfirmed() -> No
     assert states(place.wait(3 * 86400)) == ["unconfirmed no-receipt"]
 
 
+def test_of_several_texts_without_a_receipt_the_oldest_is_asked_about_first_however_late_the_clock() -> None:
+    place = Place()
+    claimed = []
+    for number in range(3):
+        [claim] = claims(place.hear(text(number), after=10))
+        place.answer(claim)
+        claimed.append(f"SM-{claim.claimId}")
+    asked = [one.providerId for one in lookups(place.wait(3600))]
+    assert asked[:3] == claimed
+    assert [asked.count(sid) for sid in claimed] == [4, 4, 4], "none is forgotten for another"
+
+
 # ---- what the owner says
 
 

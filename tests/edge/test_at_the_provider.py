@@ -1,14 +1,16 @@
 """What the dialer holds back for the provider's sake: a queue that is long enough there, and too many second tries."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from schemas.internal import Claim, Settled, Stray, Text
+from schemas.internal import Claim, Lookup, Settled, Stray, Text
 from services.sandbox.server import SandboxServer
 from services.settings import Settings
+from services.twilio import Found, Twilio
 from tests.edge.conftest import KEY, Rig, text
 
 Fault = Callable[..., None]
@@ -60,6 +62,25 @@ async def test_second_tries_beyond_a_tenth_wait_and_first_ones_do_not(rig: Rig) 
     assert all(50 < wait <= 60 for wait in waits if wait)
     assert (await rig.dialled(text(to="+13125550120"))).result == "accepted"
     assert len(rig.taken) == 15 + 10 + 1
+
+
+async def test_texts_without_a_receipt_are_asked_about_in_the_order_given_however_many_there_are(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[str | None] = []
+    fetch = Twilio.fetch
+
+    async def noted(self: Twilio, sid: str) -> Found:
+        began.append(sid)
+        return await fetch(self, sid)
+
+    monkeypatch.setattr(Twilio, "fetch", noted)
+    sids = [(await rig.dialled(text(to=f"+131255501{number:02d}"))).providerId for number in range(20)]
+    now = datetime.now(UTC)
+    for sid in sids:
+        rig.submit(Lookup(claimId="c", key=KEY, to="", body="", since=now, until=now, providerId=sid))
+    await rig.settle()
+    assert began == sids
 
 
 async def test_a_receipt_of_no_message_of_ours_is_counted_for_staff_to_see(rig: Rig) -> None:

@@ -1,5 +1,7 @@
 """`ttn`: the one command. Each subcommand lives in its own module and is imported only when it is called."""
 
+import errno
+import os
 import sys
 from typing import Any, Final
 
@@ -22,6 +24,13 @@ COMMANDS: Final = {
     "preview": ("services.preview", "Make a page of every message in every language."),
     "forget": ("services.forget", "Delete the keys of a person, so that what is stored can no longer be read."),
 }
+
+
+_DISK: Final = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EIO", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "ENOENT")
+}
+"""What a disk refuses; it is the user's to mend, and a traceback would not help."""
 
 
 class _Lazy(click.Group):
@@ -52,9 +61,23 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point of `ttn`. A wrong setting is one sentence and exit status 2, never a traceback."""
+    """Entry point of `ttn`. A wrong setting is one sentence and exit status 2, never a traceback.
+
+    So is a disk that is full or refuses, with exit status 1.
+    """
     try:
         return cli.main(args=arguments, prog_name="ttn")
     except SettingsError as error:
         click.echo(f"ttn: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        click.echo(f"ttn: {error.filename or 'the output'}: {error.strerror}.", err=True)
+        _forget_output()
+        sys.exit(1)
+
+
+def _forget_output() -> None:
+    """What is still to be written goes nowhere, as the interpreter would fail at it once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -76,6 +76,10 @@ class _Written(msgspec.Struct, frozen=True, kw_only=True):
     staff: Decision | None = None
 
 
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 9000
+"""What is counted from a moment, in any zone and for years, stays inside the calendar."""
+
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}:,]')
 _decoder = msgspec.json.Decoder(_Written)
 
@@ -95,6 +99,8 @@ def _line(number: int, text: bytes) -> Line:
         at = parse_time(written.at)
     except (ValueError, OverflowError):
         raise LineError("`at` is not an RFC 3339 time with an offset") from None
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise LineError(f"`at` is not within the years {FIRST_YEAR} to {LAST_YEAR}")
     others = [what for what in (written.inboundSms, written.provider, written.staff) if what is not None]
     sources = [bool(bytes(written.event)), written.raw is not None, written.rawBase64 is not None]
     if len(others) + sum(sources) != 1:
@@ -109,8 +115,10 @@ def _written(text: bytes) -> _Written:
         raise LineError(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         rest, event = _without_event(text)
-        if event is None or not _is_json(text):
+        if not _is_json(text):
             raise LineError(f"not JSON ({error})") from None
+        if event is None:
+            raise LineError("half of a surrogate pair, or nested too deep") from None
     try:
         return msgspec.structs.replace(_decoder.decode(rest), event=msgspec.Raw(event))
     except (msgspec.DecodeError, RecursionError) as error:

@@ -3,6 +3,7 @@
 Every wrong value is one sentence with the variable's name and what was expected; secrets are never repeated in it.
 """
 
+import errno
 import os
 import ssl
 from collections.abc import Mapping
@@ -130,6 +131,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             drafts=read.choice("TTN_DRAFTS", "sandbox", DraftsGoOut),
             clock=read.choice("TTN_CLOCK", "wall", ClockKind),
         )
+
+    def make_data_dir(self) -> None:
+        """Make the data dir where it is missing. Raises SettingsError where it cannot be written to."""
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.data_dir, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise SettingsError(f"TTN_DATA_DIR: expected a folder that can be written ({error.strerror}).") from None
 
     def may_send_drafts(self) -> bool:
         """Whether translations that no linguist approved may go out: by default where nothing leaves this machine."""

@@ -204,16 +204,16 @@ def command() -> None:
     logs.quiet("topics")
 
 
-@command.command("plan")
+@command.command("plan", short_help="Print how the cluster differs.")
 def plan_command() -> None:
     """Print how the cluster differs from what is declared; changes nothing."""
     found = asyncio.run(plan(Settings.load()))
     for each in found:
         click.echo(each)
-    click.echo(f"{len(declared())} topics declared, {len(found)} differences.")
+    click.echo(f"{len(declared())} topics declared, {len(found)} {'difference' if len(found) == 1 else 'differences'}.")
 
 
-@command.command("apply")
+@command.command("apply", short_help="Create the missing topics.")
 def apply_command() -> None:
     """Create the missing topics. Refuses where a topic has another number of partitions."""
     left = asyncio.run(apply(Settings.load()))

@@ -12,10 +12,11 @@ from typing import IO, Final
 
 import click
 
-from services import logs, topics
+from services import endpoints, logs, topics
 from services.runtime.app import SESSION
 from services.runtime.ending import REFUSED
 from services.runtime.process import STAGES, main
+from services.sealing import Keys
 from services.settings import Settings, SettingsError
 
 _FIRST_WAIT: Final = 0.1
@@ -148,6 +149,8 @@ def _stages(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     for name in asked:
         if name not in STAGES:
             raise click.BadParameter(f"{name} is no stage; expected some of {', '.join(STAGES)}")
+    if not asked:
+        raise click.BadParameter(f"expected some of {', '.join(STAGES)}")
     return asked
 
 
@@ -179,6 +182,10 @@ def command(
     logs.configure("worker")
     settings = Settings.load()
     asyncio.run(topics.check(settings))
+    Keys.load(settings)
+    if "addresses" in stages:
+        endpoints.twilio_url(settings)
+        endpoints.smtp_url(settings)
     slot = Slot(settings.data_dir)
     sys.exit(asyncio.run(Supervisor(stages, slot, session, static=static, standby=standby).run()))
 

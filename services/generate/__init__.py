@@ -18,6 +18,7 @@ from services.generate.diary import Entry
 from services.generate.disorder import disturbed
 from services.generate.lives import life
 from services.generate.people import person
+from services.lines import FIRST_YEAR, LAST_YEAR
 
 YEAR = timedelta(days=365)
 _REMEMBERED = 4096
@@ -54,13 +55,20 @@ def _until(moment: datetime | None, agenda: Agenda, entries: Callable[[int], lis
             heapq.heappush(agenda, (mine[step + 1].at, number, step + 1))
 
 
+def _start(_: click.Context, __: click.Parameter, first: datetime) -> datetime:
+    if not FIRST_YEAR < first.year < LAST_YEAR - 100:
+        raise click.BadParameter(f"expected a day after {FIRST_YEAR} and before {LAST_YEAR - 100}")
+    return first.replace(tzinfo=UTC)
+
+
 @click.command(name="generate")
 @click.option("--travelers", type=click.IntRange(min=1), required=True, help="How many people.")
 @click.option("--seed", type=int, required=True, help="The same seed gives the same bytes.")
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default="2027-01-01", show_default=True, help="First day.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default="2027-01-01", show_default=True,
+              callback=_start, help="First day.")  # fmt: skip
 def command(travelers: int, seed: int, start: datetime) -> None:
     """Write a realistic population of events to standard output, in order of arrival."""
     out = sys.stdout.buffer
-    for entry in population(travelers, seed, start.replace(tzinfo=UTC)):
+    for entry in population(travelers, seed, start):
         out.write(entry.written())
     out.flush()

@@ -1,12 +1,12 @@
 """`ttn preview`: every message in every language on pages, and the files that go to translators and come back."""
 
-import os
 from pathlib import Path
 
 import click
 
 from services import templates
 from services.preview import pages, po, translation
+from services.settings import Settings
 from streams.catalogue import KINDS, Catalogue, CatalogueError
 
 
@@ -19,7 +19,10 @@ def command(context: click.Context, out: Path | None, tags: tuple[str, ...], roo
     """Make pages of every message in every language, as a phone and an inbox show it, beside its English."""
     if context.invoked_subcommand is not None:
         return
-    folder = out or Path(os.environ.get("TTN_DATA_DIR", ".ttn")) / "preview"
+    if out is None:
+        settings = Settings.load()
+        settings.make_data_dir()
+        out = settings.data_dir / "preview"
     sources = templates.load(*([root] if root else []))
     try:
         catalogue = Catalogue(sources)
@@ -28,13 +31,13 @@ def command(context: click.Context, out: Path | None, tags: tuple[str, ...], roo
         made |= {f"{tag}.po": translation.export(tag, sources) for tag in whole if f"{tag}.html" in made}
     except CatalogueError as error:
         raise click.ClickException(str(error)) from None
-    folder.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for name, page in made.items():
-        (folder / name).write_text(page, encoding="utf-8")
-    click.echo(f"{len(made)} files; open {folder / 'index.html'}")
+        (out / name).write_text(page, encoding="utf-8")
+    click.echo(f"{len(made)} files; open {out / 'index.html'}")
 
 
-@command.command()
+@command.command(short_help="Make the files of a new language.")
 @click.argument("language")
 @click.option("--in", "root", type=click.Path(path_type=Path), default=templates.ROOT, help="Folder of languages.")
 def start(language: str, root: Path) -> None:
@@ -43,7 +46,7 @@ def start(language: str, root: Path) -> None:
     click.echo(f"{written} files in {root / language}; each is still English and says state = draft.")
 
 
-@command.command()
+@command.command(short_help="Say what is wrong with the files.")
 @click.argument("languages", nargs=-1)
 @click.option("--in", "root", type=click.Path(exists=True, path_type=Path), help="Check this folder's files instead.")
 @click.pass_context
@@ -59,7 +62,7 @@ def check(context: click.Context, languages: tuple[str, ...], root: Path | None)
     context.exit(1 if problems else 0)
 
 
-@command.command()
+@command.command(short_help="Write a language as a PO file.")
 @click.argument("language")
 @click.argument("file", type=click.File("w", encoding="utf-8"))
 def export(language: str, file: click.utils.LazyFile) -> None:

@@ -68,8 +68,10 @@ def command(
             click.echo(f"{name:<{width}}  {text}")
         return
     logs.configure("sandbox")
+    settings = Settings.load()
+    settings.make_data_dir()
     server = SandboxServer(
-        Settings.load(),
+        settings,
         port=port,
         mail_port=mail_port,
         faults=[_fault(text) for text in struck],

@@ -47,4 +47,5 @@ def command(bounces: tuple[str, int]) -> None:
     """Serve webhooks, unsubscribe links and returned mail."""
     logs.configure("web")
     settings = Settings.load()
+    settings.make_data_dir()
     asyncio.run(_serve(WebServer(settings, Keys.load(settings), bounces=bounces)))

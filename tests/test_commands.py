@@ -1,0 +1,60 @@
+"""The command line as a person at a terminal meets it: wrong input is a sentence, never a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from services.cli import COMMANDS, cli
+from services.generate import command as generate
+from services.worker import command as worker
+
+
+def ttn(*arguments: str, stdout: int = subprocess.PIPE, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """The command as a process of its own, in an environment without settings but these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TTN_", "TWILIO_"))}
+    command = [str(Path(sys.executable).with_name("ttn")), *arguments]
+    return subprocess.run(
+        command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False, env={**kept, **environ}
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_in_whole_sentences(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
+    assert "..." not in result.stdout.replace("[OPTIONS] COMMAND [ARGS]...", "").replace("[LANGUAGES]...", "")
+
+
+@pytest.mark.parametrize("name", ["sandbox", "demo", "preview"])
+def test_a_data_dir_that_cannot_be_made_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    result = ttn(name, TTN_DATA_DIR=str(tmp_path / "file" / "dir"))
+    assert result.returncode in (1, 2)
+    assert len(result.stderr.splitlines()) == 1
+    assert "TTN_DATA_DIR: expected a folder that can be written (Not a directory)." in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_a_full_disk_is_one_sentence() -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = ttn("generate", "--travelers", "50", "--seed", "1", stdout=full.fileno())
+    assert result.returncode == 1
+    assert result.stderr == "ttn: the output: No space left on device.\n"
+
+
+@pytest.mark.parametrize("first", ["0001-01-01", "9999-12-01"])
+def test_a_population_does_not_begin_at_the_ends_of_the_calendar(first: str) -> None:
+    result = CliRunner().invoke(generate, ["--travelers", "1", "--seed", "1", "--start", first])
+    assert result.exit_code == 2
+    assert "expected a day after 1900 and before 8900" in result.stderr
+
+
+def test_a_worker_without_any_stage_is_refused() -> None:
+    result = CliRunner().invoke(worker, ["--stages", ","])
+    assert result.exit_code == 2
+    assert "expected some of intake, records, travelers, addresses" in result.stderr

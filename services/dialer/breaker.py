@@ -12,8 +12,8 @@ _SAMPLES: Final = 20
 _WINDOW: Final = 30.0
 _SHORTEST: Final = 30.0
 _LONGEST: Final = 300.0
-# Nothing will go through until a person has acted: credentials, suspended account, unregistered campaign.
-_STOPS: Final = frozenset({"401", "20003", "30002", "30034"})
+# Nothing will go through until a person has acted: credentials, account, service without senders, campaign.
+_STOPS: Final = frozenset({"401", "20003", "20404", "21212", "21703", "21704", "21705", "30002", "30034"})
 
 
 class Breaker:
@@ -64,9 +64,10 @@ class Breaker:
         if answer.result == "not-sent" and not answer.trouble:
             self._trial = False  # it never left, or was not processed: no verdict on the provider
             return False
+        stops = answer.code in _STOPS
         if self._open_until is not None and self._trial:
             self._trial = False
-            if answer.trouble:
+            if answer.trouble or stops:
                 self._for = min(self._for * 2, _LONGEST)
                 self._open_until = now + self._for
                 return False
@@ -80,7 +81,7 @@ class Breaker:
         while self._samples[0][0] < now - _WINDOW:
             self._failed -= self._samples.popleft()[1]
         many = len(self._samples) >= _SAMPLES and self._failed * 2 >= len(self._samples)
-        if self._open_until is None and (many or answer.code in _STOPS):
+        if self._open_until is None and (many or stops):
             self._open_until = now + self._for
         return False
 

@@ -23,6 +23,7 @@ from services.dialer.tally import segments_since
 from services.dialer.tasks import Tasks
 from services.failpoints import Failpoints
 from services.settings import Settings
+from streams.addresses import errors
 from streams.grammar import Command
 
 Report = Callable[[str, AddressesMessage], Awaitable[None]]
@@ -245,6 +246,9 @@ class Dialer:
             await self._turn_back(job, reason or "breaker", wait)
             return
         measures.REQUESTS.labels(claim.channel, answer.result).inc()
+        if answer.result == "rejected" and errors.needs_a_person(answer.code, claim.channel):
+            _log.error("the provider refuses what only a person can put right", channel=claim.channel, code=answer.code)
+            measures.TROUBLE.labels(claim.channel, answer.code or "").inc()
         self._failpoints.reach("before-result")
         await self._finish(job, answer)
         self._failpoints.reach("after-result")

@@ -14,7 +14,9 @@ SECONDS: Final = Histogram(
 OPEN: Final = Gauge("ttn_dialer_open", "Commands that have no result yet.")
 TURNED_BACK: Final = Counter("ttn_dialer_turned_back", "Claims that could not leave in time, by reason.", ["reason"])
 TROUBLE: Final = Counter(
-    "ttn_dialer_trouble", "Messages that the provider took and delivers to nobody until we act.", ["channel", "code"]
+    "ttn_dialer_trouble",
+    "Messages that the provider refused, or took and delivers to nobody, until we act.",
+    ["channel", "code"],
 )
 BREAKER: Final = Gauge("ttn_dialer_breaker_open", "1 while a provider is given a rest.", ["channel"])
 UNSENT: Final = Gauge(

@@ -89,6 +89,17 @@ UNDELIVERED: Final = {
 """
 
 
+ALARMS: Final = frozenset({"21408", "21611"})
+"""Refusals that concern one message, and that staff must see all the same: a region is not enabled; the provider's
+queue is full, so that our pacing is broken.
+"""
+
+
+def needs_a_person(code: str | None, channel: str) -> bool:
+    """Whether a refusal says that something of ours is wrong."""
+    return code in ALARMS or refused(code, channel).meaning in ("ours", "bug")
+
+
 def refused(code: str | None, channel: str) -> Verdict:
     """What a refusal in the provider's answer means."""
     if channel == "email":

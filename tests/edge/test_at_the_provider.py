@@ -83,6 +83,29 @@ async def test_texts_without_a_receipt_are_asked_about_in_the_order_given_howeve
     assert began == sids
 
 
+@pytest.mark.parametrize("code", ["20003", "20404", "21212", "21703", "21704", "21705"])
+async def test_a_refusal_that_every_text_would_get_stops_the_line_at_once(rig: Rig, fault: Fault, code: str) -> None:
+    fault(f"reject:{code}", times=1)
+    assert (await rig.dialled(text())).code == code
+    assert (await rig.dialled(text(to="+13125550101"))).code == "breaker"
+
+
+@pytest.mark.parametrize(
+    ("code", "counted"),
+    [("21703", 1), ("21606", 1), ("21619", 1), ("21408", 1), ("21611", 1), ("21614", 0), ("21610", 0)],
+)
+async def test_a_refusal_that_only_a_person_can_put_right_raises_an_alarm(
+    rig: Rig, fault: Fault, code: str, counted: int
+) -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("ttn_dialer_trouble_total", {"channel": "sms", "code": code}) or 0.0
+
+    before = count()
+    fault(f"reject:{code}", times=1)
+    assert (await rig.dialled(text())).code == code
+    assert count() == before + counted
+
+
 async def test_a_receipt_of_no_message_of_ours_is_counted_for_staff_to_see(rig: Rig) -> None:
     def count() -> float:
         return REGISTRY.get_sample_value("ttn_stray_receipts_total", {"status": "failed"}) or 0.0

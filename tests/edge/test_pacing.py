@@ -162,6 +162,15 @@ def test_an_answer_that_stops_everything_opens_it_at_once(code: str) -> None:
     assert breaker.is_open
 
 
+def test_a_trial_that_finds_the_same_thing_wrong_does_not_close_the_circuit() -> None:
+    breaker = Breaker()
+    wrong = Answer(result="rejected", code="21703")
+    breaker.record(wrong, 0.0)
+    breaker.begin()
+    assert not breaker.record(wrong, 30.0)
+    assert breaker.wait(30.0) == pytest.approx(60.0)
+
+
 def test_a_trial_that_never_left_leaves_the_circuit_open_for_the_next() -> None:
     breaker = Breaker()
     breaker.record(Answer(result="rejected", code="20003", trouble=True), 0.0)

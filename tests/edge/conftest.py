@@ -130,6 +130,14 @@ class Rig:
         assert isinstance(message, Dialled)
         return message
 
+    async def takes(self, count: int) -> None:
+        """Return once the provider has taken so many messages, and fail where it takes more."""
+        async with asyncio.timeout(20):
+            while len(self.taken) < count:  # noqa: ASYNC110 - the ledger is a file
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
+        assert len(self.taken) == count
+
     @property
     def taken(self) -> list[ledger.Entry]:
         return list(ledger.read(self.settings.data_dir / ledger.LEDGER_FILE))
@@ -140,7 +148,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings.load(
         {
             "TTN_DATA_DIR": str(tmp_path),
-            "TTN_SEND_TIMEOUT": "1",
+            "TTN_SEND_TIMEOUT": "2",
             "TTN_SENDER_RATE": "10000",
             "TTN_PUBLIC_URL": "http://127.0.0.1:9",
             "TTN_PARTITIONS": "4",

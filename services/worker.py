@@ -2,11 +2,12 @@
 
 import asyncio
 import fcntl
+import os
 import signal
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -25,6 +26,13 @@ _STEADY: Final = 30.0
 _SLOT_WAIT: Final = 2.0
 _SLOTS: Final = 64
 _STOP: Final = 60.0
+_ALLOCATOR: Final[Mapping[str, str]] = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+}
+"""How glibc gives memory back: by default each thread keeps what its largest fetch once took, and large buffers leave
+holes. Measured: intake, which has no store, held 290 MB and holds 220. What the environment says goes before it."""
 
 _log = logs.get(__name__)
 
@@ -122,6 +130,7 @@ class Supervisor:
         child = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
+            env={**_ALLOCATOR, **os.environ},
             pass_fds=(self._slot.descriptor,),
             start_new_session=True,
         )

@@ -1,7 +1,13 @@
 """Who is told what, when and where: the rules of contract 1.5 and 5 and of domain 3.9, one small story each."""
 
+from typing import Any
+
+import pytest
+
 from streams.topics import NOTIFICATIONS
-from tests.scene import MAIL, Scene
+from tests.scene import MAIL, PHONE, Scene
+
+NEW = "+13125550199"
 
 
 def test_a_reminder_that_fell_due_while_the_membership_was_suspended_is_not_sent_later() -> None:
@@ -362,6 +368,46 @@ def test_a_number_is_asked_for_a_yes_whether_it_or_the_consent_comes_first() -> 
         scene = Scene().profile("2027-02-01T16:00:00Z", **first).profile("2027-02-01T17:00:00Z", **second)
         story = scene.profile("2027-02-01T18:00:00Z", language="es").play(until="2027-02-02T00:00:00Z")
         assert story.texts() == [("2027-02-01T17:00:00Z", "OPT_IN_REQUEST", "en")]
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "warned"),
+    [
+        ({"consent": {"sms": False}}, ("suppressed", "no-consent"), ("suppressed", "no-consent")),
+        ({"phone": {"address": NEW, "verified": True}}, ("superseded", "contact-changed"), ("delivered", None)),
+        ({"phone": None}, ("superseded", "contact-changed"), ("delivered", None)),
+        (
+            {"phone": {"address": PHONE, "verified": True}},
+            ("superseded", "contact-changed"),
+            ("superseded", "contact-changed"),
+        ),
+        ({"minor": True}, ("superseded", "contact-changed"), ("superseded", "contact-changed")),
+    ],
+)
+def test_a_question_or_warning_about_a_number_that_waits_for_the_morning_leaves_only_if_it_still_stands(
+    change: dict[str, Any], asked: tuple[str, str | None], warned: tuple[str, str | None]
+) -> None:
+    story = (
+        _received()
+        .profile("2027-02-03T06:00:00Z", phone={"address": NEW, "verified": False})
+        .profile("2027-02-03T07:00:00Z", **change)
+        .play(until="2027-02-04T00:00:00Z")
+    )
+    assert story.fates("OPT_IN_REQUEST", "sms") == [asked]
+    assert story.fates("CONTACT_CHANGED", "sms") == [warned]
+    assert story.fates("CONTACT_CHANGED", "email") == [("delivered", None)]
+
+
+def test_a_yes_from_a_number_that_was_asked_and_given_up_since_is_no_welcome() -> None:
+    story = (
+        _received()
+        .profile("2027-02-03T16:00:00Z", phone={"address": NEW, "verified": False})
+        .profile("2027-02-03T17:00:00Z", phone={"address": PHONE, "verified": True})
+        .text("2027-02-03T18:00:00Z", "YES", NEW)
+        .play(until="2027-02-04T00:00:00Z")
+    )
+    answers = [sent["kind"] for sent in story.sent if sent["to"] == NEW]
+    assert answers == ["OPT_IN_REQUEST", "HELP"]
 
 
 def test_a_childs_own_number_is_neither_asked_nor_warned() -> None:

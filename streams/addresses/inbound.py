@@ -71,14 +71,12 @@ def _start(turn: Turn, word: str, spoken: str | None, answered: bool) -> None:
     if blocks.reason(turn) is not None:
         return
     owned = any(not owner.left for owner in address.owners.values())
-    known = address.invited or owned or (stopped and not address.owners)
-    if not known:
+    if not owned and (address.owners or not stopped):
         _help(turn, spoken, _UNKNOWN_AGAIN, answered)
         return
     for traveler in address.owners:
         told = Answered(word="start" if word == "start" else "yes", address=address.to or "")
         turn.tell("travelers", traveler, told)
-    turn.address = replace(turn.address, invited=False)
     if not answered:
         _reply(turn, "WELCOME", spoken)
 

@@ -31,13 +31,7 @@ def send(turn: Turn, message: Send) -> None:
     owners = turn.address.owners
     if message.travelerId not in owners:
         owners = {message.travelerId: Owner(message.languageRequested, message.program)} | owners
-    turn.address = replace(
-        turn.address,
-        channel=message.channel,
-        to=message.to,
-        owners=owners,
-        invited=turn.address.invited or message.optIn,
-    )
+    turn.address = replace(turn.address, channel=message.channel, to=message.to, owners=owners)
     # Claims of an earlier round keep their numbers and tokens: late evidence for one of them must find it.
     before = known if known is not None else Job(send=message)
     turn.put(Job(send=message, tries=before.tries, first=before.first))

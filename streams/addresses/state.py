@@ -84,9 +84,9 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `owners` by traveler id, the one of the last message last. `texts` are the local days of the texts that the
     provider took, exempt ones apart. `shown` is the suppression published last; `changes` counts those publications
-    and `replies` our answers. `helpedAt` is when HELP went last, `helps` how often without a pause; `invited`:
-    the number was asked for a YES. `forgotten` are travelers whose last messages have not
-    ended. `rests`: claims turned back unsent in a row; until `restsUntil` none is made.
+    and `replies` our answers. `helpedAt` is when HELP went last, `helps` how often without a pause. `forgotten` are
+    travelers whose last messages have not ended. `rests`: claims turned back unsent in a row; until `restsUntil` none
+    is made.
     """
 
     key: str
@@ -101,7 +101,6 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     replies: int = 0
     helpedAt: datetime | None = None
     helps: int = 0
-    invited: bool = False
     forgotten: tuple[str, ...] = ()
     rests: int = 0
     restsUntil: datetime | None = None

@@ -15,7 +15,7 @@ from streams import hours
 from streams.events import FINAL
 from streams.identity import notification_id
 from streams.travelers import coverage, handover, steps
-from streams.travelers.people import recipient, refusal, zones
+from streams.travelers.people import about_number, recipient, refusal, zones
 from streams.travelers.state import Item
 from streams.travelers.turn import Turn
 
@@ -138,10 +138,14 @@ def reroute(turn: Turn, item: Item) -> None:
 
 def recheck(turn: Turn) -> None:
     """After a change of the person: recall what may no longer leave, and let go what waited for a guardian."""
-    for name, item in turn.having(lambda item: item.phase == "handed" and item.to is None):
+    for name, item in turn.having(lambda item: item.phase == "handed"):
         person = recipient(turn.traveler, turn.now, item.news.record)
-        reason = "deceased" if turn.traveler.deceased else refusal(person, item.channel, held=False)
-        address = person.phone if item.channel == "sms" else person.email
+        if item.to is not None:
+            closed, address = about_number(turn.traveler, turn.now, item.news.kind, item.to), None
+        else:
+            closed = refusal(person, item.channel, held=False)
+            address = person.phone if item.channel == "sms" else person.email
+        reason = "deceased" if turn.traveler.deceased else closed
         if reason is not None:
             cancel(turn, name, reason)
         elif address is not None and turn.setting.identity.address(item.channel, address.address) != item.key:
@@ -210,7 +214,10 @@ def _decide(turn: Turn, name: str) -> None:
         if item.channel == "email" and (instead := coverage.instead(turn.traveler, item.news, turn.now)) is not None:
             start(turn, instead, kept=True)
     elif item.to is not None:
-        handover.hand(turn, name, item.to, person)
+        if (closed := about_number(turn.traveler, turn.now, item.news.kind, item.to)) is not None:
+            cancel(turn, name, closed)
+        else:
+            handover.hand(turn, name, item.to, person)
     elif (reason := refusal(person, item.channel, _held_address(turn, item))) is None:
         address = person.phone if item.channel == "sms" else person.email
         handover.hand(turn, name, address.address if address is not None else "", person)

@@ -57,6 +57,21 @@ def refusal(person: Recipient, channel: Channel, held: bool) -> str | None:
     return None
 
 
+def about_number(traveler: Traveler, now: datetime, kind: str, to: str) -> str | None:
+    """Why a text about a change of number may not go to `to` any more, None when it may.
+
+    A number is asked while it is the traveler's and unproved, and warned while it is not the traveler's. A channel
+    that was closed meanwhile is closed to both (contract 5.12), and a child's number is left alone.
+    """
+    phone = traveler.profile.phone
+    present = phone is not None and phone.address == to
+    asks = phone is not None and present and not phone.verified
+    stands = asks if kind == "OPT_IN_REQUEST" else not present
+    if not stands or is_child(traveler, now):
+        return "contact-changed"
+    return None if traveler.profile.consentSms is True else "no-consent"
+
+
 def held_language(traveler: Traveler, record: str | None) -> str | None:
     """The language that a program holds of the person: that of the record, else of the first card that has one."""
     names = sorted(traveler.cards, key=lambda name: (name != record, name))

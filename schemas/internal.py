@@ -202,8 +202,9 @@ class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
     """The whole log of a record that was merged into this one, in its own encoding. From records to records.
 
     `owner` still shows the old card at `version`; it is taken away when the new one stands. `path` are the records
-    that it went through, so that records merged in a circle end in one of them. `steps`, `shown` and `marks` are what
-    was published of it: a record that is new begins with that, and publishes none of it again.
+    that it went through, so that records merged in a circle end in one of them. `steps`, `shown`, `marks` and
+    `reminded` are what was published and said of it, and is not again. `items` are its news on its way, which is told
+    from here once the old traveler has let go; `deferred` are steps to be told when no facts contradict each other.
     """
 
     record: str
@@ -213,6 +214,9 @@ class Absorbed(_Message, tag="absorbed", frozen=True, kw_only=True):
     steps: tuple[str, ...] = ()
     shown: dict[str, str] = {}
     marks: bytes = b"\x80"
+    items: bytes = b"\x90"
+    deferred: tuple[str, ...] = ()
+    reminded: tuple[str, ...] = ()
     owner: str | None = None
     version: int = 0
     path: tuple[str, ...] = ()
@@ -552,11 +556,14 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled"):
 
 
 class Stray(msgspec.Struct, frozen=True, kw_only=True, tag="stray"):
-    """A receipt came with a token that no claim of its address has: staff must see it, and nothing else changes."""
+    """A receipt changes nothing, and staff must see it: no claim of its address has its token; or it `contradicts` what
+    was final.
+    """
 
     key: str
     status: str
     providerId: str | None = None
+    contradicts: bool = False
 
 
 RecordsMessage = Arrived | Absorbed | Joined | TravelerChanged | Outcome

@@ -102,3 +102,39 @@ def test_every_clock_that_runs_is_written_open(events: list[tuple[str, dict[str,
         story.cbp(f"2027-02-{day:02}T15:00:00Z", name, applicationId="A1", **data)
     found = story.play("2027-05-02T00:00:00Z").timing(metric)
     assert [(row["stop_type"], row["censored"]) for row in found] == [("OPEN", True)]
+
+
+def test_a_row_is_replaced_by_one_of_the_same_application_though_an_earlier_one_comes_in_late() -> None:
+    story = (
+        Scene()
+        .cbp("2027-03-02T15:00:00Z", "application.submitted", applicationId="B")
+        .cbp("2027-03-04T15:00:00Z", "application.denied", applicationId="B")
+        .cbp("2027-03-05T15:00:00Z", "application.submitted", applicationId="A", time="2027-02-01T15:00:00Z")
+        .cbp("2027-03-05T16:00:00Z", "application.denied", applicationId="A", time="2027-02-02T15:00:00Z")
+        .play("2027-03-06T00:00:00Z")
+    )
+    assert [(row["duration_value"], row["supersedes_id"]) for row in story.timing("M1")] == [(2.0, None), (1.0, None)]
+
+
+def test_an_application_keeps_its_rows_when_it_is_given_its_id_and_when_it_is_corrected() -> None:
+    story = (
+        Scene()
+        .cbp("2027-03-02T15:00:00Z", "application.submitted", id="first")
+        .cbp("2027-03-04T15:00:00Z", "application.denied")
+        .cbp("2027-03-05T15:00:00Z", "record.corrected", corrects="first", id="second", applicationId="A")
+        .cbp("2027-03-06T15:00:00Z", "application.submitted", corrects="second", time="2027-03-03T15:00:00Z")
+        .play("2027-03-07T00:00:00Z")
+    )
+    assert story.value("M1") == 1.0, "one row stands"
+
+
+@pytest.mark.parametrize("ended", ["membership.revoked", "membership.closed", "membership.suspended"])
+def test_who_applies_anew_while_the_membership_would_still_run_renews_nothing(ended: str) -> None:
+    story = (
+        Scene()
+        .cbp("2027-03-02T15:00:00Z", "application.approved", validTo="2032-03-01", applicationId="A")
+        .cbp("2027-04-02T15:00:00Z", ended)
+        .cbp("2027-05-02T15:00:00Z", "application.submitted", applicationId="B")
+        .play("2027-05-03T00:00:00Z")
+    )
+    assert story.timing("M9") == []

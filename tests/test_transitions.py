@@ -97,12 +97,13 @@ def test_what_was_published_of_a_record_is_not_published_again_when_it_is_merged
 
 def test_what_waited_for_a_person_goes_with_a_record_that_is_merged() -> None:
     scene = Scene().cbp(DAY(1), "application.approved", applicationId="A", validTo="2032-04-18")
-    scene.cbp(DAY(1), "application.denied", applicationId="A")
+    scene.cbp(DAY(1), "application.denied", applicationId="A", id="no")
     scene.cbp(DAY(3), "record.merged", mergedInto="GE-2")
+    scene.cbp(DAY(4), "record.corrected", corrects="no", void=True)
     work = [
         (event["type"].rpartition(".")[2], event["data"]["recordId"]) for event in scene.play(END).events(topics.WORK)
     ]
-    assert work == [("opened", "GE-1"), ("closed", "GE-1"), ("opened", "GE-2")]
+    assert work == [("opened", "GE-1"), ("closed", "GE-1"), ("opened", "GE-2"), ("closed", "GE-2")]
 
 
 def test_nothing_of_who_was_forgotten_waits_for_a_person() -> None:
@@ -150,3 +151,43 @@ def test_a_step_of_an_application_comes_before_what_follows_from_it() -> None:
     scene.cbp(DAY(9), "application.withdrawn", applicationId="B")
     names = [event["type"].rpartition(".")[2] for event in scene.play(END).events(topics.TRANSITIONS)]
     assert names == ["APPROVED", "ACTIVATED", "APP_SUBMITTED", "EXTENDED", "WITHDRAWN", "EXPIRED"]
+
+
+def test_what_was_published_of_a_record_is_not_published_again_by_one_with_a_story_of_its_own() -> None:
+    scene = Scene().cbp(DAY(1), "application.submitted", applicationId="A")
+    scene.cbp(DAY(2), "application.approved", applicationId="A", validTo="2032-04-18")
+    scene.cbp(DAY(3), "application.submitted", recordId="GE-2", applicationId="B")
+    scene.cbp(DAY(4), "application.denied", recordId="GE-2", applicationId="B")
+    scene.cbp(DAY(5), "record.merged", mergedInto="GE-2")
+    scene.cbp(DAY(6), "membership.suspended")
+    story = scene.play(END)
+    names = [event["type"].rpartition(".")[2] for event in story.events(topics.TRANSITIONS)]
+    assert names == ["APP_SUBMITTED", "APPROVED", "ACTIVATED", "APP_SUBMITTED", "DENIED", "REVIEW_OPENED", "SUSPENDED"]
+    assert moves(story, "membership")[-1] == (None, "SUSPENDED", "ACTIVE", "SUSPENDED")
+    assert [row["duration_value"] for row in story.timing("M1")] == [1.0, 1.0]
+
+
+def test_an_application_that_loses_its_id_with_the_event_that_named_it_goes_back_and_is_not_voided() -> None:
+    scene = Scene().cbp(DAY(1), "application.submitted")
+    scene.cbp(DAY(2), "application.pending_review", applicationId="A", id="names")
+    scene.cbp(DAY(3), "record.corrected", corrects="names", void=True)
+    assert moves(scene.play(END)) == [
+        (None, "APP_SUBMITTED", None, "SUBMITTED"),
+        ("A", "REVIEW_STARTED", "SUBMITTED", "IN_REVIEW"),
+        (None, "APP_SUBMITTED", "IN_REVIEW", "SUBMITTED"),
+    ]
+
+
+def test_a_review_may_be_asked_for_once_more_after_it_was_not_granted() -> None:
+    scene = Scene().cbp(DAY(1), "application.denied", applicationId="A").cbp(DAY(2), "reconsideration.received")
+    scene.cbp(DAY(3), "reconsideration.decided", outcome="NOT_GRANTED").cbp(DAY(4), "reconsideration.received")
+    scene.cbp(DAY(5), "reconsideration.decided", outcome="GRANTED")
+    story = scene.play(END)
+    assert [(name, after) for _, name, _, after in moves(story, "review")] == [
+        ("REVIEW_OPENED", "WINDOW_OPEN"),
+        ("REPLY_RECEIVED", "RECEIVED"),
+        ("REVIEW_DECIDED", "NOT_GRANTED"),
+        ("REPLY_RECEIVED", "RECEIVED"),
+        ("REVIEW_DECIDED", "GRANTED"),
+    ]
+    assert [row["duration_value"] for row in story.timing("M8")] == [1.0, 1.0]

@@ -94,7 +94,8 @@ def _move(run: Run, case: Case, row: Row, canonical: str, event: Entry, moment: 
     if before != row.to:
         case.changedAt, case.changedKnownAt = moment, event.receivedAt
     if canonical == "APP_SUBMITTED":
-        case.submittedAt, case.endBefore = event.at, run.picture.membership.validTo
+        member = run.picture.membership
+        case.submittedAt, case.endBefore = event.at, None if member.state in ("REVOKED", "CLOSED") else member.validTo
         case.kind, case.why = _kind(run, event)
     elif canonical == "INFO_REQUESTED":
         case.dueDate, case.dueKnownAt = data.dueDate, event.receivedAt

@@ -234,14 +234,16 @@ REVIEW: Final = (
         note="preliminary ineligibility, denial, revocation",
     ),
     Row(
-        "NONE WINDOW_OPEN WINDOW_CLOSED",
+        "NONE WINDOW_OPEN WINDOW_CLOSED NOT_GRANTED",
         "REPLY_RECEIVED",
         "RECEIVED",
         name="REPLY_RECEIVED",
-        note="late: the source decides",
+        note="late, or once more: the source decides",
     ),
     Row("RECEIVED", "REVIEW_STARTED", "UNDER_REVIEW", name=None, note="silent"),
-    Row("NONE WINDOW_OPEN WINDOW_CLOSED RECEIVED UNDER_REVIEW", "GRANTED", "GRANTED", name="REVIEW_DECIDED"),
+    Row(
+        "NONE WINDOW_OPEN WINDOW_CLOSED RECEIVED UNDER_REVIEW NOT_GRANTED", "GRANTED", "GRANTED", name="REVIEW_DECIDED"
+    ),
     Row("NONE WINDOW_OPEN WINDOW_CLOSED RECEIVED UNDER_REVIEW", "NOT_GRANTED", "NOT_GRANTED", name="REVIEW_DECIDED"),
     Row("WINDOW_OPEN", "WINDOW_PASSED", "WINDOW_CLOSED", name="REVIEW_WINDOW_CLOSED"),
     Row("WINDOW_OPEN", "TAKEN_BACK", "NONE", name="REVIEW_WINDOW_CLOSED", note="approved, or given back"),

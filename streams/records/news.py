@@ -223,6 +223,7 @@ def _facts(step: Step, tell: Tell, case: Case, picture: Picture, zones: tuple[st
         _put(dates, "validTo", member.validTo)
     elif tell.kind == "EXPIRED":
         ended = (member.extendedUntil if step.before == "EXTENDED" else None) or member.validTo
+        ended = ended and min(ended, local_day(step.at))  # the source may end it before its date
         fact = str(ended or step.at.isoformat())
         _put(dates, "validTo", ended)
     return fact, Facts(

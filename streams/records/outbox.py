@@ -40,18 +40,20 @@ def plan(turn: Turn, one: News, step: str | None, trigger: Entry | None) -> None
 def _fresh(state: Record, one: News) -> News | None:
     """The news as it may be planned: for the channels on which it has not ended, under a name that was not used up.
 
-    A notification ends once (contract 1.5): what was told, failed or was suppressed is over; what was superseded and
-    stands again is another notification of the same fact.
+    A notification ends once (contract 1.5): what was told, failed or was suppressed is over; what was superseded, or
+    was told and taken back, and stands again is another notification of the same fact.
     """
     name = base(one.name_in_record)
-    if any(base((told.applicationId, told.kind, told.fact)) == name for told in state.told):
+    told = {(other.applicationId, other.kind, other.fact): other for other in state.told}
+    said = {key: other for key, other in told.items() if base(key) == name}
+    if any(not other.corrected for other in said.values()):
         return None
     ended = [end for end in state.ended if base(end.name) == name]
-    over = {end.channel for end in ended if not end.superseded}
+    over = {end.channel for end in ended if not end.superseded and end.name not in said}
     channels = tuple(channel for channel in one.channels if channel not in over)
     if not channels:
         return None
-    used = {end.name for end in ended if end.superseded}
+    used = {end.name for end in ended if end.superseded or end.name in said} | set(said)
     used |= {item.news.name_in_record for item in state.items if same(item.news, one)}
     fact = f"{one.fact}~{len(used) + 1}" if used else one.fact
     return msgspec.structs.replace(one, channels=channels, fact=fact)
@@ -87,11 +89,6 @@ def take_back(turn: Turn, item: Item) -> Item:
     """News that does not leave any more if it has not left."""
     turn.tell_traveler(withdraw(item.news, "superseded"))
     return msgspec.structs.replace(item, status="withdrawn")
-
-
-def take_back_all(turn: Turn) -> None:
-    """Take back whatever has not left."""
-    turn.state.items = [take_back(turn, item) if item.on_its_way else item for item in turn.state.items]
 
 
 def withdraw(one: News, reason: str) -> Withdraw:

@@ -43,14 +43,16 @@ def outcome(turn: Turn, message: Outcome) -> bool:
     if moved:
         changed = msgspec.structs.replace(changed, back=(*item.back, message.channel))
     state.items = [changed if one is item else one for one in state.items if one is not item or left or moved]
-    if moved and not left:
-        _issue_again(turn, changed)
-        return True
-    return again
+    return again or (moved and not left)
 
 
-def _issue_again(turn: Turn, item: Item) -> None:
-    """The old traveler has let go: tell the new one."""
+def issue_again(turn: Turn) -> None:
+    """Tell the record's traveler what the old one has let go of."""
+    for item in [one for one in turn.state.items if one.status == "moving" and not one.open]:
+        _issue(turn, item)
+
+
+def _issue(turn: Turn, item: Item) -> None:
     turn.state.items = [one for one in turn.state.items if one is not item]
     queued = item.news.queuedAt or item.news.plannedAt
     over = (*item.news.over, *(channel for channel in item.news.channels if channel not in item.back))

@@ -75,7 +75,13 @@ def move(turn: Turn, traveler: str) -> None:
         return
     state.version += 1
     turn.tell_traveler(CardGone(record=turn.key, version=state.version), old)
+    hand_back(turn, old)
+
+
+def hand_back(turn: Turn, traveler: str) -> None:
+    """Ask for what has not left yet, to tell it from elsewhere once the traveler has let go."""
+    state = turn.state
     moving = [one for one in state.items if one.on_its_way]
     for one in moving:
-        turn.tell_traveler(withdraw(one.news, "moved"), old)
+        turn.tell_traveler(withdraw(one.news, "moved"), traveler)
     state.items = [msgspec.structs.replace(one, status="moving") if one in moving else one for one in state.items]

@@ -4,6 +4,7 @@ from streams.calendar import earliest
 from streams.records import timing
 from streams.records.fold import fold
 from streams.records.log import Entry
+from streams.records.outcomes import issue_again
 from streams.records.ownership import belong
 from streams.records.picture import INTEGRITY
 from streams.records.reminding import remind
@@ -23,6 +24,7 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     belong(turn, trigger)
     if state.owner is None:
         return
+    issue_again(turn)
     picture = fold(state.entries, turn.program, turn.now, state.deceased, turn.left())
     steps = state.steps
     fresh = publish(turn, picture, trigger)

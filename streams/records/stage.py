@@ -26,17 +26,17 @@ from streams.identity import Identity
 from streams.policy import Policy
 from streams.reading import Reading, read, record_key
 from streams.records.log import LIMIT, Entry, entry
-from streams.records.outbox import take_back_all
 from streams.records.outcomes import outcome
-from streams.records.ownership import identity_item, move
+from streams.records.ownership import hand_back, identity_item, move
 from streams.records.settle import settle, wake
-from streams.records.state import Ended, Marked, Record, Told
+from streams.records.state import Ended, Item, Marked, Record, Told
 from streams.records.turn import Turn
 
 _entries = msgspec.msgpack.Decoder(list[Entry])
 _told = msgspec.msgpack.Decoder(list[Told])
 _ended = msgspec.msgpack.Decoder(list[Ended])
 _marks = msgspec.msgpack.Decoder(dict[str, Marked])
+_items = msgspec.msgpack.Decoder(list[Item])
 
 ABOUT_THE_PERSON = ("updated", "deceased", "erased")
 """Profile events that name a record in place of a portal subject: the record's traveler decides."""
@@ -83,7 +83,9 @@ class Records:
             case TravelerChanged():
                 self._traveler_changed(turn, message)
             case Outcome():
-                if outcome(turn, message):
+                if state.mergedInto is not None:
+                    turn.out.append(ToStage("records", state.mergedInto, message))
+                elif outcome(turn, message):
                     settle(turn, None)
             case _:
                 assert_never(message)
@@ -275,16 +277,11 @@ class Records:
     def _merge(self, turn: Turn, target: str) -> None:
         """The whole log goes to another record, and so does what comes later (contract 5.17).
 
-        What was told, or was not to be told, is told to nobody again.
+        What was told, or was not to be told, is told to nobody again; news on its way is told from there.
         """
         state = turn.state
-        state.mergedInto = target
-        open_news = {item.news.causeId for item in state.items}
-        moved = [
-            one if one.id in open_news else msgspec.structs.replace(one, backfill=True)
-            for one in state.entries
-            if one.name != "record.merged"
-        ]
+        hand_back(turn, state.owner or "")
+        moved = [msgspec.structs.replace(one, backfill=True) for one in state.entries if one.name != "record.merged"]
         turn.out.append(
             ToStage(
                 "records",
@@ -297,6 +294,9 @@ class Records:
                     steps=tuple(state.steps),
                     shown=state.shown,
                     marks=msgspec.msgpack.encode(state.marks),
+                    items=msgspec.msgpack.encode(state.items),
+                    deferred=tuple(state.deferred),
+                    reminded=tuple(state.reminded),
                     owner=state.owner,
                     version=state.version + 1,
                     path=(turn.key,),
@@ -306,11 +306,9 @@ class Records:
         for one in state.waiting:
             if isinstance(one, Arrived):
                 turn.out.append(ToStage("records", target, one))
-        take_back_all(turn)
         for item in list(state.work):
             turn.close_work(item, state.entries[-1])
-        state.version += 1
-        state.entries, state.waiting, state.dueAt = [], [], None
+        turn.state = Record(key=turn.key, mergedInto=target, owner=state.owner, version=state.version + 1)
         turn.out.append(Renew())
 
     def _absorbed(self, turn: Turn, message: Absorbed) -> None:
@@ -325,9 +323,14 @@ class Records:
         new = [one for one in _entries.decode(message.entries) if (one.source, one.id) not in known]
         if message.owner is not None:
             state.absorbed.append((message.record, message.owner, message.version))
-        if not any(one.of_program for one in state.entries):
-            state.steps, state.shown = list(message.steps), dict(message.shown)
-            state.marks = _marks.decode(message.marks)
+        state.steps += [one for one in message.steps if one not in state.steps]
+        state.shown = message.shown | state.shown
+        state.marks = _marks.decode(message.marks) | state.marks
+        state.deferred += message.deferred
+        state.reminded += [one for one in message.reminded if one not in state.reminded]
+        for item in _items.decode(message.items):
+            here = msgspec.structs.replace(item.news, record=turn.key, recordId=turn.reference)
+            state.items.append(msgspec.structs.replace(item, news=here))
         state.entries += new
         state.told += _told.decode(message.told)
         state.ended += _ended.decode(message.ended)

@@ -38,11 +38,13 @@ def tell(turn: Turn, picture: Picture, fresh: list[Step], trigger: Entry | None)
     _withdraw_done(turn, picture, living)
     wrong = told_wrong(turn, living, picture)
     stands = planned_news[-1][0].identity if planned_news else None
+    if wrong and wrong[-1].step in living:  # it was right after all
+        stands = wrong[-1].step
     if wrong and not any(one.adverse for _, one in planned_news):
         correct(turn, wrong, stands, trigger)
         return
     if wrong:
-        taken_back(turn, wrong, stands)
+        taken_back(turn, wrong, stands, trigger)
     for step, one in planned_news:
         supersede(turn, one, step, living)
         plan(turn, one, step.identity, trigger)

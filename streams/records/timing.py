@@ -9,7 +9,7 @@ Kaplan-Meier estimate of it needs.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -20,6 +20,7 @@ from streams import events
 from streams.calendar import EASTERN, add_months, end_of_day, local_day, quarter_end, zone
 from streams.identity import event_id, fiscal
 from streams.records.machine import OPEN
+from streams.records.outbox import base
 from streams.records.picture import APPLICATION, MEMBERSHIP, REVIEW, Case, Picture, Step
 from streams.records.state import Item, Marked, Told
 
@@ -39,6 +40,8 @@ TOLD_DECISIONS: Final = frozenset({"APPROVED", "RENEWED", "LETTER_READY", "MEMBE
 WAITING_ON_TRAVELER: Final = ("ACTION_NEEDED", "CONDITIONALLY_APPROVED")
 ALL_DONE: Final = "DECISION_PENDING"
 """The state to which the last part of an interview leads."""
+
+_OF_APPLICATIONS: Final = ("M1", "M2", "M3", "M4", "M6", "M7", "M9", "M11")
 
 UNDECIDED: Final = ("RECEIVED", "UNDER_REVIEW")
 """A review that waits for the agency."""
@@ -190,7 +193,7 @@ def _clocks(turn: "Turn", picture: Picture, until: datetime) -> Iterator[Clock]:
 
 
 def _application(turn: "Turn", case: Case, steps: list[Step], until: datetime) -> Iterator[Clock]:
-    key, first = case.key, partial(_first, steps)
+    key, first = _name(turn, case, steps), partial(_first, steps)
     submitted, decided = first("APP_SUBMITTED"), first(*DECISIONS, "CLEARED", "DENIED_FINAL")
     ended = decided or first("WITHDRAWN", "CLOSED_INCOMPLETE")
     conditional = first("COND_APPROVED")
@@ -220,13 +223,41 @@ def _application(turn: "Turn", case: Case, steps: list[Step], until: datetime) -
         done = ("INTERVIEW_DONE", interviewed.at)
         wait = Clock("M4", key, done, done, "hours", "agency", case, mode=mode, part=part)
         yield from running(wait, first("APPROVED", "DENIED"))
-    yield from _answers(case, steps, running)
+    yield from _answers(key, case, steps, running)
     if submitted is not None and case.endBefore is not None:
         end = end_of_day(case.endBefore)
-        late = local_day(submitted.at) <= add_months(case.endBefore, RENEWAL_WINDOW)
+        late = case.endBefore < local_day(submitted.at) <= add_months(case.endBefore, RENEWAL_WINDOW)
         named = case.openedBy is not None and case.openedBy.name.startswith("renewal.")
         if case.kind == "RENEWAL" or named or late:
             yield Clock("M9", key, ("RENEWAL_SUBMITTED", submitted.at), ("VALID_TO", end), "days", "traveler", case)
+
+
+def _name(turn: "Turn", case: Case, steps: list[Step]) -> str:
+    """What tells an application from the record's others, wherever in their order it comes to stand.
+
+    Its submission, else its id, else its first event; an event that was corrected goes by the id that came first.
+    Rows that were written under another of these names go by this one from now on.
+    """
+    targets = {one.id: one.data.corrects for one in turn.state.entries if one.data.corrects is not None}
+    causes = [_origin(step.cause, targets) for step in steps]
+    begun = next((cause for cause, step in zip(causes, steps, strict=True) if step.name == "APP_SUBMITTED"), None)
+    name = begun or case.applicationId or next(iter(causes), case.key)
+    formers = tuple(f"{other}|" for other in {case.applicationId, *causes} - {name, None})
+    marks = turn.state.marks
+    for mark in [one for one in marks if one.partition("|")[2].startswith(formers)]:
+        metric, _, rest = mark.partition("|")
+        if metric in _OF_APPLICATIONS:
+            former = next(other for other in formers if rest.startswith(other))
+            marks[f"{metric}|{name}|{rest.removeprefix(former)}"] = marks.pop(mark)
+    return name
+
+
+def _origin(event: str, targets: Mapping[str, str]) -> str:
+    seen = {event}
+    while (target := targets.get(event)) is not None and target not in seen:
+        seen.add(target)
+        event = target
+    return event
 
 
 def _running(ended: Step | None, until: datetime, clock: Clock, stop: Step | None) -> Iterator[Clock]:
@@ -261,7 +292,7 @@ def _silence(turn: "Turn", steps: list[Step], start: datetime, stop: datetime) -
 
 
 def _answers(
-    case: Case, steps: list[Step], running: Callable[[Clock, Step | None], Iterator[Clock]]
+    key: str, case: Case, steps: list[Step], running: Callable[[Clock, Step | None], Iterator[Clock]]
 ) -> Iterator[Clock]:
     """M6 for each request, M7 for what the agency takes after the answer."""
     asked: Step | None = None
@@ -271,17 +302,17 @@ def _answers(
             asked = step
         elif step.name == "INFO_RECEIVED" and asked is not None:
             after = steps[index + 1] if index + 1 < len(steps) else None
-            yield from running(_request(case, count, asked), step)
+            yield from running(_request(key, case, count, asked), step)
             answered = (step.name, step.at)
-            yield from running(Clock("M7", f"{case.key}|{count}", answered, answered, "days", "agency", case), after)
+            yield from running(Clock("M7", f"{key}|{count}", answered, answered, "days", "agency", case), after)
             asked, count = None, count + 1
     if asked is not None and case.state == "ACTION_NEEDED":
-        yield from running(_request(case, count, asked), None)
+        yield from running(_request(key, case, count, asked), None)
 
 
-def _request(case: Case, count: int, asked: Step) -> Clock:
+def _request(key: str, case: Case, count: int, asked: Step) -> Clock:
     start = (asked.name, asked.at)
-    return Clock("M6", f"{case.key}|{count}", start, start, "days", "traveler", case)
+    return Clock("M6", f"{key}|{count}", start, start, "days", "traveler", case)
 
 
 def _reviews(picture: Picture, until: datetime) -> Iterator[Clock]:
@@ -329,9 +360,10 @@ def outcome(turn: "Turn", message: Outcome, item: Item | None) -> None:
         return
     news, state = item.news, turn.state
     name = f"{news.causeId}|{news.kind}|{news.fact}"
+    decision = f"{news.causeId}|{news.kind}|{base(news.name_in_record)[2]}"
     handed = ("HANDED_OVER", message.claimedAt or message.at)
-    if message.state == "accepted" and f"first|{name}" not in state.marks:
-        state.marks[f"first|{name}"] = Marked(id=message.notificationId, said="")
+    if message.state == "accepted" and f"first|{decision}" not in state.marks:
+        state.marks[f"first|{decision}"] = Marked(id=message.notificationId, said="")
         lag = (news.receivedAt - news.occurredAt).total_seconds()
         decided, received = ("DECIDED", news.occurredAt), ("RECEIVED", news.receivedAt)
         # What a contradiction, another traveler or a failed channel held is a hold, not our slowness (M5c, not M5b).
@@ -342,7 +374,7 @@ def outcome(turn: "Turn", message: Outcome, item: Item | None) -> None:
             ("M5b", received, queued, "system"),
             ("M5c", queued, handed, "system"),
         ):
-            clock = Clock(metric, name, start, stop, "seconds", whose)  # type: ignore[arg-type]
+            clock = Clock(metric, decision, start, stop, "seconds", whose)  # type: ignore[arg-type]
             _write(turn, clock, message, lag, one_channel=False)
     elif message.state == "delivered":
         stop = ("DELIVERED", message.at)

@@ -1,5 +1,6 @@
 """The transitions that a record publishes: what is new in its picture, compared with what was published before."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -46,6 +47,7 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
     for step in picture.steps:
         by_lane.setdefault(_lane(step.axis, named.get(step.case)), []).append(step)
     known = set(state.steps)
+    _rename(state.shown, by_lane, known)
     vanished = known - {step.identity for step in picture.steps}
     gone = {tuple(identity.split("\x1f")[1:3]) for identity in vanished}
     replaced = {axis for axis, _ in gone}
@@ -68,10 +70,12 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
             occasion += f":{step.again}" if step.again else ""
             said = (step.axis, before, step.after)
             _transition(turn, step.name, said, step.cause, step.at, named.get(step.case), occasion)
-    for lane in sorted(state.shown):
+    for lane in sorted(state.shown | by_lane):
         axis, _, application = lane.partition(" ")
-        if axis in replaced and lane not in touched:
+        if axis in replaced and lane in state.shown and lane not in touched:
             _restate(turn, lane, axis, application or None, by_lane, trigger)
+        elif lane in by_lane:
+            state.shown[lane] = by_lane[lane][-1].after
     state.steps = [step.identity for step in picture.steps]
     return fresh
 
@@ -79,6 +83,18 @@ def publish(turn: Turn, picture: Picture, trigger: Entry | None) -> list[Step]:
 def _lane(axis: str, application: str | None) -> str:
     """What moves by itself: an axis, of the application axis each application."""
     return f"{axis} {application or ''}" if axis == APPLICATION else axis
+
+
+def _rename(shown: dict[str, str], by_lane: Mapping[str, list[Step]], known: set[str]) -> None:
+    """Keep what was shown of an application that has been given its id, or has lost it with the event that named it."""
+    unnamed = _lane(APPLICATION, None)
+    for lane, steps in by_lane.items():
+        if lane in shown or not lane.startswith(APPLICATION) or not any(step.identity in known for step in steps):
+            continue
+        gone = [other for other in shown if other.startswith(APPLICATION) and other not in by_lane]
+        before = unnamed if unnamed in gone else gone[0] if lane == unnamed and len(gone) == 1 else None
+        if before is not None:
+            shown[lane] = shown.pop(before)
 
 
 def _restate(
@@ -97,8 +113,6 @@ def _restate(
         name = _RESTATED.get(after, after)
     elif axis == APPLICATION:
         del state.shown[lane]
-        if application is None and any(other.startswith(APPLICATION) for other in by_lane):
-            return  # the application has been given its id
         name = after = "VOIDED"
     else:
         after = _UNSAID.get(axis, "NONE")

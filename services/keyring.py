@@ -36,6 +36,7 @@ class Keyring:
 
     def __init__(self, keys: Keys, stage: str, store: Store) -> None:
         self.store: Final = store
+        self.topic: Final = topics.data_keys(stage)
         self._keys = keys
         self._stage = stage.encode()
         self._deleted = False
@@ -56,13 +57,17 @@ class Keyring:
         """Whether the key of the deployment that seals now sealed it; otherwise it is time for a new one."""
         return self._keys.newest(sealed)
 
-    def keep(self, changes: Mapping[bytes, Change]) -> None:
-        """What a committed transaction made of the data keys: new ones, and those that went with their states."""
+    def keep(self, changes: Mapping[bytes, Change], position: int | None) -> None:
+        """What a committed transaction made of the data keys: new ones, and those that went with their states.
+
+        `position` is where the topic goes on after them (None: not known, it stays behind). They are kept before the
+        states: a crash in between is made good by the restore of both.
+        """
         kept = {name: change.key for name, change in changes.items() if change.key is not None or change.value is None}
         if kept:
             self._deleted |= any(value is not None for value in self.store.get_many(list(kept)))
             sealed = {name: None if key is None else pack(None, key) for name, key in kept.items()}
-            self.store.write({name: Change(value, None) for name, value in sealed.items()}, None)
+            self.store.write({name: Change(value, None) for name, value in sealed.items()}, position)
 
     def sweep(self) -> None:
         """Take what was deleted out of the files, too."""
@@ -77,9 +82,9 @@ class Keyring:
 class Sealing:
     """The data keys that one slice of work uses."""
 
-    def __init__(self, ring: Keyring, stage: str, partitions: int) -> None:
+    def __init__(self, ring: Keyring, partitions: int) -> None:
         self._ring = ring
-        self._topic = topics.data_keys(stage)
+        self._topic = ring.topic
         self._partitions = partitions
         self._held: dict[bytes, bytes | None] = {}
         self._opened: dict[bytes, DataKey] = {}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import msgspec
 import rocksdict
@@ -55,13 +55,6 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     was_due: int | None
     key: bytes | None = None
-
-
-class Beside(Protocol):
-    """What keeps the data keys of a store's values elsewhere (services.keyring.Keyring)."""
-
-    def keep(self, changes: Mapping[bytes, Change]) -> None:
-        """The data keys that these changes bring or take away."""
 
 
 def micros(moment: datetime) -> int:
@@ -128,7 +121,6 @@ class Store:
     """
 
     def __init__(self, path: Path, shared: Shared) -> None:
-        self.keyring: Beside | None = None
         self._path = path
         try:
             if _out_of_use(path) > MISSED:
@@ -159,12 +151,7 @@ class Store:
         return cast("list[bytes | None]", self._db.get([_VALUE + key for key in keys]))
 
     def write(self, changes: Mapping[bytes, Change], position: int | None) -> None:
-        """All changes, their index entries and the changelog position (None: as it was): together or not at all.
-
-        Data keys go to the keyring first; a crash in between is made good by the restore of both.
-        """
-        if self.keyring is not None:
-            self.keyring.keep(changes)
+        """All changes, their index entries and the changelog position (None: as it was): together or not at all."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, change in changes.items():
             due = None if change.value is None else due_of(change.value)

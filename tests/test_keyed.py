@@ -42,15 +42,16 @@ def test_a_record_that_was_forgotten_is_a_tombstone_in_the_changelog_and_gone_fr
     job = Keyed(Records(identity, Policy()), keys, 1, Limits())
     shared = Shared(Memory())
     store = Store(tmp_path / "store", shared)
-    store.keyring = Keyrings(keys, "records", tmp_path / "keys", shared).ring(0)
+    ring = Keyrings(keys, "records", tmp_path / "keys", shared).ring(0)
     submitted = Arrived(origin=origin(GLOBAL_ENTRY, "application.submitted", START, "e1"), at=NOW)
     joined = Joined(travelerId=traveler, eventId="e1", accepted=True)
-    first = job.slice([received(keys, 0, submitted), received(keys, 1, joined)], store)
+    first = job.slice([received(keys, 0, submitted), received(keys, 1, joined)], store, ring)
+    ring.keep(first.changes, None)
     store.write(first.changes, 2)
     assert store.get(KEY.encode()) is not None
     assert store.next_due() is not None
     erased = TravelerChanged(travelerId=traveler, erased=True)
-    second = job.slice([received(keys, 2, erased)], store)
+    second = job.slice([received(keys, 2, erased)], store, ring)
     assert second.changes[KEY.encode()].value is None
     store.write(second.changes, 3)
     assert store.get(KEY.encode()) is None

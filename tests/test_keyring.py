@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from services import wire
-from services.keyring import Keyring, Keyrings, Sealing
+from services.keyring import Keyrings, Sealing
 from services.runtime.ending import RefusedError
 from services.runtime.job import Limits, Slice
 from services.runtime.keyed import Keyed
@@ -67,7 +67,7 @@ class Desk:
         self.shared = Shared(Memory())
         self.rings = Keyrings(self.keys, "notebooks", folder / "keys", self.shared)
         self.store = Store(folder / "store", self.shared)
-        self.store.keyring = self.rings.ring(0)
+        self.ring = self.rings.ring(0)
         self._job = Keyed(Notebooks(), self.keys, 1, Limits())
 
     def tell(self, *notes: Note, key: str = "a", commit: bool = True) -> Slice:
@@ -77,15 +77,15 @@ class Desk:
                             headers=one.headers)
             for i, one in enumerate(sent)
         ]  # fmt: skip
-        work = self._job.slice(records, self.store)
+        work = self._job.slice(records, self.store, self.ring)
         if commit:
+            self.ring.keep(work.changes, None)
             self.store.write(work.changes, None)
         return work
 
     def texts(self, value: bytes | None, key: bytes = b"a") -> list[str]:
         """What a value says, with the keys that are held now. Raises SealError where they do not open it."""
-        assert isinstance(self.store.keyring, Keyring)
-        clear = Sealing(self.store.keyring, "notebooks", 1).open(key, blob_of(value or b""))
+        clear = Sealing(self.ring, 1).open(key, blob_of(value or b""))
         return msgspec.msgpack.decode(clear, type=Notebook).texts
 
     def close(self) -> None:
@@ -148,9 +148,7 @@ def test_a_state_without_its_data_key_stops_the_stage_with_one_sentence(tmp_path
     desk = Desk(tmp_path)
     work = desk.tell(Note("one"))
     desk.tell(Note(None))
-    desk.store.keyring, ring = None, desk.store.keyring
     desk.store.write(work.changes, None)
-    desk.store.keyring = ring
     with pytest.raises(RefusedError, match="the data key of a state is gone"):
         desk.tell(Note("two"))
 

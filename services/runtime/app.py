@@ -128,12 +128,12 @@ class StageApp:
         return self.app.owned
 
     def lag(self, partition: Partition) -> int | None:
-        """Records of a partition that are not handled: those that wait here, and those not yet fetched.
+        """Records of a partition that are not handled: under way, waiting here, and not yet fetched.
 
         None until the broker has said how far the partition reaches.
         """
         unread = cast("Consumer", self.app.consumer).unread(partition.place)
-        return None if unread is None else len(partition.inlet) + (partition.busy_since is not None) + unread
+        return None if unread is None else len(partition.inlet) + partition.under_way + unread
 
     async def send(self, record: Outgoing) -> int:
         """Write one record by itself, outside the transactions; its offset, when Kafka holds it."""

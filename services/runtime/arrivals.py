@@ -8,6 +8,7 @@ from time import perf_counter
 from schemas.internal import Origin
 from services import wire
 from services.clock import Clock
+from services.keyring import Keyring
 from services.runtime.ending import describe
 from services.runtime.job import HANDLER_BUG, Limits, Slice
 from services.runtime.poison import Poison
@@ -37,7 +38,7 @@ class Arrivals:
         self._stepped = stepped
         self._poison = Poison(self.name)
 
-    def slice(self, records: Sequence[Received], store: Store | None) -> Slice:
+    def slice(self, records: Sequence[Received], store: Store | None, ring: Keyring | None) -> Slice:
         stop = perf_counter() + self._limits.seconds
         slice_ = Slice(taken=0, upto=0, outgoing=[], changes={}, commands=[])
         size = 0

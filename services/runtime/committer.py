@@ -32,14 +32,17 @@ _TRANSACTION_SECONDS: Final = 60.0
 
 _Place = tuple[str, int]
 
+Ends = Mapping[_Place, int | None]
+"""Where each topic and partition that a transaction wrote to goes on after it; None where that is not known."""
+
 
 class Part(msgspec.Struct, eq=False):
-    """The work of one partition, as a member of the group; `written` is where its changelog then goes on."""
+    """The work of one partition, as a member of the group."""
 
     place: TopicPartition
     member: Member
     work: Slice
-    written: "asyncio.Future[int | None]"
+    written: asyncio.Future[Ends]
 
 
 class Committer:
@@ -76,8 +79,8 @@ class Committer:
         while self._lanes:
             await self._lanes.popleft().stop()
 
-    async def commit(self, place: TopicPartition, member: Member, work: Slice) -> int | None:
-        """Commit it, with whatever else is ready; the changelog offset to read next, where it is known."""
+    async def commit(self, place: TopicPartition, member: Member, work: Slice) -> Ends:
+        """Commit it, with whatever else is ready."""
         part = Part(place, member, work, asyncio.get_running_loop().create_future())
         self._waiting.append(part)
         if self._driver is None:
@@ -125,7 +128,7 @@ class Committer:
             ends[place] = meta.offset + count if known else None
         self._meters.transaction(len(parts))
         for part in parts:
-            part.written.set_result(ends.get((self._changelog or "", part.place.partition)))
+            part.written.set_result(ends)
 
     def _by_place(self, parts: Sequence[Part]) -> dict[_Place, list[Outgoing]]:
         """States and outputs by where they go, those of one partition in its order."""

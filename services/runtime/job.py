@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from services.keyring import Keyring
 from services.store import Change, Store
 from services.wire import Outgoing, Received
 from streams.grammar import Command
@@ -44,12 +45,12 @@ class Slice(msgspec.Struct):
 class Job(Protocol):
     """A stage as the runtime sees it: bytes in, bytes out, no clock but the one it was given.
 
-    `changelog` is None for a stage without state, which gets no store.
+    `changelog` is None for a stage without state, which gets no store and no keyring.
     """
 
     name: str
     topics: tuple[str, ...]
     changelog: str | None
 
-    def slice(self, records: Sequence[Received], store: Store | None) -> Slice:
+    def slice(self, records: Sequence[Received], store: Store | None, ring: Keyring | None) -> Slice:
         """The work for as many of the records as fit, at least one. Changes nothing but what it returns."""

@@ -46,11 +46,10 @@ class Keyed:
         self._state = _StateDecoder(stage)
         self._poison = Poison(stage.name)
 
-    def slice(self, records: Sequence[Received], store: Store | None) -> Slice:
-        if store is None or not isinstance(store.keyring, Keyring):
+    def slice(self, records: Sequence[Received], store: Store | None, ring: Keyring | None) -> Slice:
+        if store is None or ring is None:
             raise RefusedError(f"Stage {self.name} needs a store and a keyring.")
-        work = _Work(self, store, Sealing(store.keyring, self.name, self._partitions))
-        return work.run(records)
+        return _Work(self, store, Sealing(ring, self._partitions)).run(records)
 
     def message(self, record: Received) -> Any:
         """The clear message of an inbox record."""

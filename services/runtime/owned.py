@@ -182,16 +182,17 @@ class Owned:
             feeds: dict[TopicPartition, Store] = {}
             for place, partition in self._partitions.items():
                 partition.store = self._store(place)
-                feeds |= self._feeds(topic, place, own=True)
+                partition.ring = None if self._keyrings is None else self._keyrings.ring(place.partition)
+                feeds |= self._feeds(topic, place)
             self._failpoints.reach("in-restore")
-            await restore(feeds, self._client, self._told)
+            await restore(feeds, self._client, self._told, wanted=lambda: assignment == self.assignment)
             self._failpoints.reach("after-restore")
         if assignment != self.assignment:
             return
         self.ready = True
         if self.standby is not None and topic is not None:
             places = {TopicPartition(self._job.topics[0], number) for number in range(self._followed)}
-            others = [self._feeds(topic, place, own=False) for place in sorted(places - self._partitions.keys())]
+            others = [self._feeds(topic, place) for place in sorted(places - self._partitions.keys())]
             self.standby.follow({log: store for feeds in others for log, store in feeds.items()})
 
     def restoring(self) -> dict[str, int]:
@@ -241,18 +242,12 @@ class Owned:
             self._stores[place] = Store(self._folder / str(place.partition), self._shared)
         return self._stores[place]
 
-    def _feeds(self, changelog: str, place: TopicPartition, *, own: bool) -> dict[TopicPartition, Store]:
-        """What the owner of a partition must have read: its changelog and its data keys.
-
-        A store writes to its keyring only where it is our own: the two topics are followed each at its own pace.
-        """
-        store = self._store(place)
-        feeds = {TopicPartition(changelog, place.partition): store}
-        store.keyring = None
+    def _feeds(self, changelog: str, place: TopicPartition) -> dict[TopicPartition, Store]:
+        """What the owner of a partition must have read, and who stands by follows: its changelog and its data keys."""
+        feeds = {TopicPartition(changelog, place.partition): self._store(place)}
         if self._keyrings is not None:
             ring = self._keyrings.ring(place.partition)
-            store.keyring = ring if own else None
-            feeds[TopicPartition(self._keyrings.topic, place.partition)] = ring.store
+            feeds[TopicPartition(ring.topic, place.partition)] = ring.store
         return feeds
 
     def _hand_stores(self, places: Sequence[TopicPartition]) -> None:

@@ -12,9 +12,10 @@ from typing import Protocol
 from aiokafka import TopicPartition
 
 from services.failpoints import Failpoints
-from services.runtime.committer import Committer
+from services.keyring import Keyring
+from services.runtime.committer import Committer, Ends
 from services.runtime.inlet import Inlet
-from services.runtime.job import Job
+from services.runtime.job import Job, Slice
 from services.runtime.meters import Meters
 from services.runtime.requests import Member
 from services.store import Store
@@ -53,8 +54,9 @@ class Partition:
         self.place = place
         self.inlet = Inlet()
         self.store: Store | None = None
+        self.ring: Keyring | None = None
         self.next_offset: int | None = None
-        self.busy_since: float | None = None
+        self.under_way = 0
         self.at_rest = asyncio.Event()
         self.at_rest.set()
         self.working_on: int | None = None
@@ -79,17 +81,16 @@ class Partition:
         while records := self.inlet.take():
             self._failpoints.reach("after-fetch")
             while records and not self.inlet.closed:
-                self.busy_since, self.working_on = monotonic(), records[0].timestamp
-                started = self.busy_since
-                work = self._job.slice(records, self.store)
+                self.under_way, self.working_on = len(records), records[0].timestamp
+                started = monotonic()
+                work = self._job.slice(records, self.store, self.ring)
                 handled = monotonic()
                 self._failpoints.reach("after-handle")
-                position = await self._committer.commit(self.place, self._member, work)
+                ends = await self._committer.commit(self.place, self._member, work)
                 committed = monotonic()
                 self._membership.confirm(handled)
                 self._failpoints.reach("after-commit")
-                if self.store is not None and work.changes:
-                    self.store.write(work.changes, position)
+                self._keep(work, ends)
                 self._failpoints.reach("after-store")
                 self.next_offset = work.upto
                 self.progressed = monotonic()
@@ -101,5 +102,13 @@ class Partition:
                     self.place, work, handled - started, committed - handled, self.progressed - committed
                 )
                 records = records[work.taken :]
-            self.busy_since = self.working_on = None
+            self.under_way, self.working_on = 0, None
         self.at_rest.set()
+
+    def _keep(self, work: Slice, ends: Ends) -> None:
+        """Write what is committed to the disk: data keys, then the states that they open."""
+        number = self.place.partition
+        if self.ring is not None and work.changes:
+            self.ring.keep(work.changes, ends.get((self.ring.topic, number)))
+        if self.store is not None and work.changes:
+            self.store.write(work.changes, ends.get((self._job.changelog or "", number)))

@@ -3,7 +3,8 @@
 It reads with a client of its own: the group's consumer decodes and delivers record by record, a fifteenth as fast.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Final
 
@@ -30,16 +31,24 @@ class StalledError(RuntimeError):
 
 
 async def restore(
-    stores: Mapping[TopicPartition, Store], client: Mapping[str, Any], told: Told, *, stalled: float = STALLED
+    stores: Mapping[TopicPartition, Store],
+    client: Mapping[str, Any],
+    told: Told,
+    *,
+    stalled: float = STALLED,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> int:
     """Bring each store up to the end of its changelog partition; the number of records read.
+
+    Stops, and touches no store any more, once it is not `wanted`: partitions have changed hands meanwhile.
 
     The ends are read first: nothing that the previous owners still write behind them can be committed any more. They
     are those of the log, not of what is stable: the offsets of a transaction may show before its records do. Raises
     RefusedError where a store is ahead of its changelog, StalledError where nothing comes any more.
     """
-    ends = await _ends(stores, client)
-    consumer = AIOKafkaConsumer(
+    async with reading(**client, isolation_level="read_uncommitted") as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(list(stores))
+    async with reading(
         **client,
         isolation_level="read_committed",
         enable_auto_commit=False,
@@ -47,18 +56,19 @@ async def restore(
         max_partition_fetch_bytes=_FETCH,
         retry_backoff_ms=20,
         fetch_max_wait_ms=100,
-    )
-    await consumer.start()
+    ) as consumer:
+        return await _Restore(consumer, stores, ends, told, stalled, wanted).run()
+
+
+@asynccontextmanager
+async def reading(**options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A client that reads. Closed also where its start is given up, which upstream's own context leaves open."""
+    consumer = AIOKafkaConsumer(**options)
     try:
-        return await _Restore(consumer, stores, ends, told, stalled).run()
+        await consumer.start()
+        yield consumer
     finally:
         await consumer.stop()
-
-
-async def _ends(places: Iterable[TopicPartition], client: Mapping[str, Any]) -> dict[TopicPartition, int]:
-    async with AIOKafkaConsumer(**client, isolation_level="read_uncommitted") as consumer:
-        found: dict[TopicPartition, int] = await consumer.end_offsets(list(places))
-        return found
 
 
 class _Restore:
@@ -69,19 +79,23 @@ class _Restore:
         ends: Mapping[TopicPartition, int],
         told: Told,
         stalled: float,
+        wanted: Callable[[], bool],
     ) -> None:
         self._consumer = consumer
         self._stores = stores
         self._told = told
         self._stalled = stalled
+        self._wanted = wanted
         self._read = dict.fromkeys(stores, 0)
         self._left = dict(ends)
 
     async def run(self) -> int:
         started = said = moved = monotonic()
         await self._start()
-        while self._left:
+        while self._left and self._wanted():
             fetched = await self._consumer.getmany(timeout_ms=200)
+            if not self._wanted():
+                break
             self._apply(fetched)
             now = monotonic()
             if await self._reached() or fetched:
@@ -101,6 +115,8 @@ class _Restore:
         places = list(self._stores)
         self._consumer.assign(places)
         first = await self._consumer.beginning_offsets(places)
+        if not self._wanted():
+            return
         for place, store in self._stores.items():
             position, end = store.position(), self._left[place]
             if position > end:
@@ -122,6 +138,8 @@ class _Restore:
         before = len(self._left)
         for place, end in tuple(self._left.items()):
             at = await self._consumer.position(place)
+            if not self._wanted():
+                break
             self._told(place, self._read[place], max(0, end - at))
             if at >= end:
                 if self._read[place]:

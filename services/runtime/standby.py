@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services import logs
 from services.runtime.meters import Meters
+from services.runtime.restore import reading
 from services.store import Change, Store, due_of
 
 _BULK: Final = 20_000
@@ -53,28 +54,26 @@ class Standby:
         self._stores = dict(stores)
         self._turn += 1
 
-    def health(self) -> dict[str, int]:
-        """How many partitions are followed, and the changelog offsets that are left to read."""
-        return {"partitions": len({log.partition for log in self._stores}), "left": sum(self._left.values())}
+    def health(self) -> dict[str, int | None]:
+        """How many partitions are followed, and the offsets that are left to read; None until all have been asked."""
+        known = self._stores.keys() <= self._left.keys()
+        followed = len({log.partition for log in self._stores})
+        return {"partitions": followed, "left": sum(self._left.values()) if known else None}
 
     async def run(self) -> None:
         """Follow, until cancelled."""
         while not self._stores:  # noqa: ASYNC110 - a worker that owns everything has nothing to follow
             await asyncio.sleep(_IDLE)
-        consumer = AIOKafkaConsumer(
+        async with reading(
             **self._client,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH,
-        )
-        await consumer.start()
-        try:
+        ) as consumer:
             while True:
                 rest = await self._round(consumer)
                 await asyncio.sleep(rest)
-        finally:
-            await consumer.stop()
 
     async def _round(self, consumer: AIOKafkaConsumer) -> float:
         """Fetch and write once; the seconds to leave to the owned partitions after it."""
@@ -90,7 +89,7 @@ class Standby:
                 stable = consumer.last_stable_offset(place)
                 self._apply(place, records, 0 if stable is None else stable - records[-1].offset)
             spent = monotonic() - started
-            await self._measure(consumer)
+            await self._measure(consumer, turn)
             return spent
         return 0.0
 
@@ -120,13 +119,16 @@ class Standby:
         }
         store.write(changes, records[-1].offset + 1)
 
-    async def _measure(self, consumer: AIOKafkaConsumer) -> None:
+    async def _measure(self, consumer: AIOKafkaConsumer, turn: int) -> None:
         for place in consumer.assignment():
             stable = consumer.last_stable_offset(place)
-            if stable is not None:
-                left = max(0, stable - await consumer.position(place))
-                self._left[place] = left
-                self._meters.of(self._meters.standby_left, place).set(left)
+            if stable is None:
+                continue
+            left = max(0, stable - await consumer.position(place))
+            if turn != self._turn:
+                return
+            self._left[place] = left
+            self._meters.of(self._meters.standby_left, place).set(left)
 
     def _settle(self, log: TopicPartition) -> None:
         if log in self._unlogged:

@@ -64,7 +64,7 @@ class Watch:
             "standby": None if owned.standby is None else owned.standby.health(),
             "lag": None if None in lags else sum(lag for lag in lags if lag is not None),
             "oldestAge": round(max(ages, default=0.0), 3),
-            "busy": sum(partition.busy_since is not None for partition in partitions),
+            "busy": sum(partition.under_way > 0 for partition in partitions),
             "nextDue": _said(min(dues, default=None)),
             **self._more(),
         }

@@ -1,6 +1,7 @@
 """The peer's job on our runtime: decode, read keyed state, update it, write it and one output per event.
 
-Run as a process: `python -m tests.bench.fold BOOTSTRAP SOURCE OUT GROUP FOLDER`.
+Run as a process: `python -m tests.bench.fold BOOTSTRAP SOURCE OUT GROUP FOLDER [NUMBER [standby]]`. The file `address`
+in the folder says where its health is.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import msgspec
 from services import logs
 from services.collecting import collect_seldom
 from services.failpoints import Failpoints
+from services.keyring import Keyring
 from services.runtime.app import StageApp
 from services.runtime.ending import end, must_run, unexpected
 from services.runtime.job import Limits, Slice
@@ -23,6 +25,7 @@ from services.runtime.watch import Watch
 from services.settings import KafkaSecurity
 from services.store import Change, Memory, Shared, Store, blob_of, pack
 from services.wire import Outgoing, Received
+from tests.bench.load import PARTITIONS
 from tests.bench.systems import SESSION
 
 
@@ -62,7 +65,7 @@ class Unify:
         self._state = msgspec.msgpack.Decoder(State)
         self._encode = msgspec.msgpack.Encoder().encode
 
-    def slice(self, records: Sequence[Received], store: Store | None) -> Slice:
+    def slice(self, records: Sequence[Received], store: Store | None, ring: Keyring | None) -> Slice:
         assert store is not None
         records = records[: self._limits.records]
         events = [self._event.decode(record.value or b"") for record in records]
@@ -84,7 +87,9 @@ class Unify:
         )
 
 
-async def _run(bootstrap: str, source: str, out: str, group: str, folder: str) -> None:
+async def _run(
+    bootstrap: str, source: str, out: str, group: str, folder: str, number: str = "1", kept: str = ""
+) -> None:
     meters = Meters("fold")
     app = StageApp(
         Unify(source, out, f"{group}-changelog"),
@@ -97,15 +102,19 @@ async def _run(bootstrap: str, source: str, out: str, group: str, folder: str) -
         failpoints=Failpoints(),
         session=SESSION,
         group=group,
-        instance=f"{group}-1",
+        instance=f"{group}-{number}",
+        standby=PARTITIONS if kept == "standby" else 0,
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.set_exception_handler(unexpected)
     collect_seldom()
+    watch = Watch("fold", app, meters, dict)
+    address = f"127.0.0.1:{await watch.serve('127.0.0.1', 0)}"
+    (Path(folder) / "address").write_text(address)
     await app.start()
-    task = loop.create_task(Watch("fold", app, meters, dict).run())
+    task = loop.create_task(watch.run())
     task.add_done_callback(must_run)
     await stopped.wait()
     task.remove_done_callback(must_run)
@@ -117,7 +126,7 @@ def main() -> None:
     """Run until told to stop."""
     logs.configure("fold")
     try:
-        asyncio.run(_run(*sys.argv[1:6]))
+        asyncio.run(_run(*sys.argv[1:]))
     except BaseException as error:  # noqa: BLE001 - as the product's process does
         end("process", error)
 

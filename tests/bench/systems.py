@@ -28,12 +28,16 @@ _SETTABLE: Final = (
 
 
 class System(msgspec.Struct, frozen=True):
-    """One system: how to start it, and how many events it is given."""
+    """One system: how to start it, and how many events it is given.
+
+    `pair` is the command of one of two processes, `{number}`, which keep what the other owns where `{kept}` says so.
+    """
 
     name: str
     command: tuple[str, ...]
     events: float = 1.0
     killed: bool = True
+    pair: tuple[str, ...] = ()
 
     def start(self, folder: Path, kafka: str, names: dict[str, str]) -> Child:
         """Start it on these topics; its output goes to a file in the folder."""
@@ -47,7 +51,8 @@ def systems(build: Path) -> Iterator[System]:
     """All that can be measured here; says which cannot, and why."""
     ours = ("-m", "tests.bench.fold", "{kafka}", "{source}", "{out}", "{group}", "{folder}")
     stock = ("-m", "tests.bench.stock_faust", "{kafka}", "{source}", "{out}", "{group}", "{folder}")
-    yield System("ours", (sys.executable, *ours))
+    command = (sys.executable, *ours)
+    yield System("ours", command, pair=(*command, "{number}", "{kept}"))
     classpath = peer(build)
     if classpath is not None:
         for name, guarantee in (("exactly-once", "exactly_once_v2"), ("at-least-once", "at_least_once")):

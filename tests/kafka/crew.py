@@ -60,25 +60,18 @@ class Crew:
             self.tend()
             time.sleep(_PAUSE)
 
-    def owners(self) -> dict[int, int]:
-        """Which worker has which partition."""
-        return {partition: number for number, worker in self.workers.items() for partition in worker.partitions()}
-
-    def finish(self, seconds: float = 120.0) -> dict[int, int]:
+    def finish(self, seconds: float = 240.0) -> dict[int, int]:
         """Wait until everything is done, and end all in order; who had which partition last."""
 
         def done() -> bool:
             self.tend()
-            return len(self.owners()) == PARTITIONS and all(worker.idle() for worker in self._owning())
+            return self._rig.done(list(self.workers.values()))
 
         wait_for(done, "all is done", seconds)
-        owners = self.owners()
+        owners = self._rig.owners(self.workers.values())
         for number in list(self.workers):
             self.leave(number)
         return owners
-
-    def _owning(self) -> list[Worker]:
-        return [self.workers[number] for number in set(self.owners().values())]
 
 
 class Load:

@@ -15,12 +15,13 @@ from faust.types import TP
 
 from services import wire
 from services.runtime import keyed, owned, restore, transport
-from services.runtime.committer import Committer, Part
+from services.runtime.committer import Committer, Ends, Part
 from services.runtime.inlet import Inlet
 from services.runtime.job import Slice
 from services.runtime.lane import Lane, _Handler
 from services.runtime.partition import Partition
 from services.runtime.requests import Member, StableOffsets
+from services.runtime.standby import Standby
 from services.store import Store
 from streams.grammar import Emission, advance
 
@@ -51,7 +52,7 @@ def _before_the_commit(act: Callable[[Partition, Slice], None]) -> None:
         init(self, *given)
         commit = self._committer.commit
 
-        async def acted(place: TopicPartition, member: Member, done: Slice) -> int | None:
+        async def acted(place: TopicPartition, member: Member, done: Slice) -> Ends:
             act(self, done)
             return await commit(place, member, done)
 
@@ -62,8 +63,7 @@ def _before_the_commit(act: Callable[[Partition, Slice], None]) -> None:
 
 def _store_first() -> None:
     def write(partition: Partition, done: Slice) -> None:
-        if partition.store is not None:
-            partition.store.write(done.changes, None)
+        partition._keep(done, {})
 
     _before_the_commit(write)
 
@@ -193,12 +193,16 @@ def _faust_commits() -> None:
 def _deliver_late() -> None:
     """No bug: what is fetched right before a rebalance comes out of the client after it, as it may."""
     wait = transport.Consumer._wait_next_records
+    held = False
 
     async def late(self: transport.Consumer, seconds: float) -> Any:
+        nonlocal held
         assignment = self.owned.assignment
         records, active = await wait(self, seconds)
-        if records and assignment == 1:
-            while not (self.owned.assignment > 1 and self.owned.admits(self.owned.turn)):  # noqa: ASYNC110 - then not ours
+        if records and not held:
+            held = True
+            print(HELD, flush=True)
+            while not (self.owned.assignment > assignment and self.owned.admits(self.owned.turn)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return records, active
 
@@ -228,6 +232,22 @@ def _deliver_what_is_stale() -> None:
     transport.Consumer._deliver = blindly  # type: ignore[method-assign]
 
 
+def _standby_is_ahead() -> None:
+    def skip(self: Standby, log: TopicPartition, records: Sequence[Any], left: int) -> None:
+        self._stores[log].write({}, records[-1].offset + 1)
+
+    Standby._apply = skip  # type: ignore[method-assign]
+
+
+def _standby_stands_still() -> None:
+    Standby._apply = lambda self, log, records, left: None  # type: ignore[method-assign]
+
+
+AHEAD: Final = "the position of a standby store is ahead of it"
+STILL: Final = "a standby store stands still"
+HELD: Final = "a fetch is held back"
+"""Said by a worker with one of the next two."""
+
 LATE: Final = "no bug, but a fetch comes late"
 SLOW: Final = "no bug, but a fetch takes its time"
 BUGS: Final[Mapping[str, Callable[[], None]]] = {
@@ -249,6 +269,8 @@ BUGS: Final[Mapping[str, Callable[[], None]]] = {
     "Faust commits on its own": _faust_commits,
     LATE: _deliver_late,
     SLOW: _deliver_slowly,
+    AHEAD: _standby_is_ahead,
+    STILL: _standby_stands_still,
     "what was fetched for an earlier assignment is delivered": _deliver_what_is_stale,
 }
 

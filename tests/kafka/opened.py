@@ -27,7 +27,7 @@ class Opened:
             if topic == topics.data_keys(stage) and topic != PLACE.topic:
                 store = Store(folder / stage, Shared(Memory()))
                 store.restore([(key, value) for key, value in records if key], 0)
-                self._sealings[stage] = Sealing(Keyring(keys, stage, store), stage, 1)
+                self._sealings[stage] = Sealing(Keyring(keys, stage, store), 1)
 
     def message(self, value: bytes) -> bytes:
         """A message. Raises ForgottenError where its key is gone."""

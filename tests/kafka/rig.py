@@ -10,19 +10,23 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from services import wire
+from services.runtime.requests import StableOffsets
 from services.sealing import ForgottenError, Keys, SealError
 from services.store import Memory, Shared, Store
 from streams import topics
@@ -104,9 +108,10 @@ class Zygote:
 
 
 class Worker:
-    """One worker process."""
+    """One worker process, by its number in the test."""
 
-    def __init__(self, zygote: Zygote, asked: dict[str, Any]) -> None:
+    def __init__(self, zygote: Zygote, number: int, asked: dict[str, Any]) -> None:
+        self.number = number
         self._zygote = zygote
         self._port = Path(asked["port"])
         self._port.unlink(missing_ok=True)
@@ -114,13 +119,10 @@ class Worker:
         self.pid = zygote.start(asked)
 
     def health(self) -> dict[str, Any]:
-        """What `/healthz` says; empty while nobody answers."""
+        """What `/healthz` says, also of a worker that still recovers; empty while nobody answers."""
         try:
-            port = self._port.read_text()
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
-                said: dict[str, Any] = json.load(answer)
-                return said
-        except (OSError, ValueError):
+            return health(f"127.0.0.1:{self._port.read_text()}")
+        except OSError:
             return {}
 
     def metrics(self) -> str:
@@ -130,12 +132,12 @@ class Worker:
             return text
 
     def caught_up(self) -> bool:
-        """Whether it runs and has nothing left to do."""
+        """Whether it runs and knows of nothing to do; of what was fed just now it may not know yet."""
         said = self.health()
         return said.get("state") == "running" and bool(said["assignment"]) and said["lag"] == 0 and said["busy"] == 0
 
     def idle(self) -> bool:
-        """Whether it has caught up and nothing is due soon."""
+        """Whether it has caught up and nothing is due soon, as far as it knows."""
         due = self.health().get("nextDue")
         soon = due is not None and datetime.fromisoformat(due) < datetime.now(UTC) + timedelta(minutes=1)
         return not soon and self.caught_up()
@@ -150,12 +152,17 @@ class Worker:
         return self._zygote.poll(self.pid) is None
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
-        os.kill(self.pid, number)
+        """Send it a signal, unless it has ended."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def stopped(self) -> bool:
         """Whether it is suspended."""
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def gone_on(self) -> bool:
+        """Whether one that was suspended is through with what it was at, or has ended by it."""
+        return not self.running() or self.caught_up()
 
     def wait(self) -> int:
         """Its exit status."""
@@ -163,8 +170,7 @@ class Worker:
 
     def end(self) -> int:
         """End it as a crash would, unless it has ended by itself; its exit status."""
-        with suppress(ProcessLookupError):
-            self.signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         return self.wait()
 
     def stop(self) -> int:
@@ -205,11 +211,28 @@ class Rig:
             "port": str(self.folder / f"port-{number}"),
             "instance": f"{self.name}-{number}",
         }
-        return Worker(self._zygote, {**base, **asked})
+        return Worker(self._zygote, number, {**base, **asked})
 
-    def keep(self, worker: Worker) -> Worker:
-        """The worker, or a new one in its place where it has ended itself, as its supervisor would."""
-        return worker if worker.running() else self.worker()
+    def settle(self, *workers: Worker) -> dict[int, int]:
+        """Wait until these workers own all partitions and have done all; which of them owns which."""
+        wait_for(lambda: self.done(workers), "all is done")
+        return self.owners(workers)
+
+    def done(self, workers: Sequence[Worker]) -> bool:
+        """Whether nothing is left: by the word of the workers, and by what their group has committed."""
+        return self._at_rest(workers) and not self.unread() and self._at_rest(workers)
+
+    def unread(self) -> int:
+        """Records of the inbox that the group has not committed, whether or not a worker knows of them."""
+        return run(unread(self.kafka, f"ttn-{self.name}", topics.inbox(self.name)))
+
+    def owners(self, workers: Iterable[Worker]) -> dict[int, int]:
+        """Which of these workers owns which partition, by its own word."""
+        return {partition: worker.number for worker in workers for partition in worker.partitions()}
+
+    def _at_rest(self, workers: Sequence[Worker]) -> bool:
+        numbers = set((owners := self.owners(workers)).values())
+        return len(owners) == PARTITIONS and all(worker.idle() for worker in workers if worker.number in numbers)
 
     def commands(self, number: int) -> list[tuple[str, bool]]:
         """The commands that a worker was given to act on, and whether it held its partition then."""
@@ -272,16 +295,22 @@ async def make_topics(kafka: str, names: Sequence[str], partitions: int = PARTIT
         await admin.close()
 
 
-async def read(kafka: str, topic: str, partitions: int = PARTITIONS) -> dict[int, list[Row]]:
-    """All committed records of a topic, by partition."""
+async def read(
+    kafka: str, topic: str, partitions: int = PARTITIONS, start: Mapping[int, int | None] | None = None
+) -> dict[int, list[Row]]:
+    """All committed records of a topic, by partition; from these offsets on, where some are given.
+
+    As far as the log reaches now, and not only what is stable: the markers of a transaction are written after its end.
+    """
+    places = [TopicPartition(topic, n) for n in range(partitions)]
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_uncommitted") as consumer:
+        ends = await consumer.end_offsets(places)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed", enable_auto_commit=False)
     await consumer.start()
     try:
-        places = [TopicPartition(topic, n) for n in range(partitions)]
         consumer.assign(places)
-        ends = await consumer.end_offsets(places)
         for place, first in (await consumer.beginning_offsets(places)).items():
-            consumer.seek(place, first)
+            consumer.seek(place, max(first, (start or {}).get(place.partition) or 0))
         rows: dict[int, list[Row]] = {n: [] for n in range(partitions)}
         while any([await consumer.position(place) < ends[place] for place in places]):
             for place, records in (await consumer.getmany(timeout_ms=200)).items():
@@ -292,15 +321,42 @@ async def read(kafka: str, topic: str, partitions: int = PARTITIONS) -> dict[int
 
 
 async def committed(kafka: str, group: str, topic: str, partitions: int = PARTITIONS) -> dict[int, int | None]:
-    """The committed offsets of a group."""
+    """The committed offsets of a group, once no transaction is about to change one of them."""
+    asked = StableOffsets(group, [TopicPartition(topic, n) for n in range(partitions)])
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        places = [TopicPartition(topic, n) for n in range(partitions)]
-        held = await admin.list_consumer_group_offsets(group, partitions=places)
-        return {p.partition: held[p].offset if p in held and held[p].offset >= 0 else None for p in places}
+        async with asyncio.timeout(90):
+            while True:
+                with suppress(KafkaError):
+                    answer = await admin._send_request(asked, await admin.find_coordinator(group))
+                    rows = [row for _, each, _ in answer.topics for row in each]
+                    if not any((answer.error_code, *(row[4] for row in rows))):
+                        return {row[0]: row[1] if row[1] >= 0 else None for row in rows}
+                await asyncio.sleep(0.1)
     finally:
         await admin.close()
+
+
+async def unread(kafka: str, group: str, topic: str, partitions: int = PARTITIONS) -> int:
+    """Records of a topic that a group has not committed."""
+    start = await committed(kafka, group, topic, partitions)
+    return sum(map(len, (await read(kafka, topic, partitions, start)).values()))
+
+
+def health(address: str) -> dict[str, Any]:
+    """What `/healthz` says at an address; empty where nobody answers."""
+    answer: Any
+    try:
+        try:
+            answer = urllib.request.urlopen(f"http://{address}/healthz", timeout=5)
+        except urllib.error.HTTPError as recovering:
+            answer = recovering
+        with answer:
+            said: dict[str, Any] = json.load(answer)
+            return said
+    except (OSError, ValueError, HTTPException):
+        return {}
 
 
 class Verdict(msgspec.Struct):

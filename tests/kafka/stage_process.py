@@ -19,6 +19,7 @@ from services import clock, logs
 from services.clock import WallClock
 from services.failpoints import Failpoints
 from services.keyring import Keyrings
+from services.runtime import transport
 from services.runtime.app import StageApp
 from services.runtime.ending import end, must_run, unexpected
 from services.runtime.job import Limits
@@ -42,6 +43,8 @@ def work(asked: dict[str, Any]) -> None:
     if "largest_file" in asked:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest_file"], asked["largest_file"]))
     mutations.apply(asked.get("mutation"))
+    if "transaction" in asked:
+        transport.TIMEOUT = asked["transaction"]  # type: ignore[misc]
     if "clock" in asked:
         _jump_with(Path(asked["clock"]))
     try:

@@ -1,11 +1,12 @@
 """The product's own commands on one broker and one data dir, as a test starts, kills and looks at them."""
 
+import asyncio
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from services.runtime.process import STAGES
 from services.sandbox import ledger
 from services.settings import Settings
 from streams import topics
-from tests.kafka.rig import read, run, wait_for
+from tests.kafka.rig import health, read, run, unread, wait_for
 from tests.keys import secret_file
 
 _TTN: Final = str(Path(sys.executable).with_name("ttn"))
@@ -75,22 +76,40 @@ class System:
         return log.read_text().count("stage ended, starting it again") if log.exists() else 0
 
     def wipe(self, worker: int = 1) -> None:
-        """Take the disk of a worker away."""
+        """Take the disk of a worker away, once its stages have ended: they follow their supervisor a moment later."""
+        wait_for(lambda: self._ended(worker), "the stages of the worker have ended")
         for name in ("stores", "keys"):
             shutil.rmtree(self.folder / "workers" / str(worker) / name, ignore_errors=True)
 
     def idle(self) -> bool:
-        """Whether every stage has nothing left and nothing due soon, and wrote to none that was asked before it."""
+        """Whether nothing is left and nothing due soon: by the word of every stage, and by what its group committed."""
         if not self._all_idle():
             return False
         ends = run(self._ends())
-        return self._all_idle() and run(self._ends()) == ends
+        return not run(self._unread()) and self._all_idle() and run(self._ends()) == ends
 
     async def _ends(self) -> dict[TopicPartition, int]:
         async with AIOKafkaConsumer(bootstrap_servers=self.settings.kafka) as consumer:
             inboxes = [TopicPartition(topics.inbox(s), n) for s in topics.KEYED_STAGES for n in range(_PARTITIONS)]
             ends: dict[TopicPartition, int] = await consumer.end_offsets(inboxes)
             return ends
+
+    async def _unread(self) -> int:
+        """Records that the stages have not committed, whether or not they know of them."""
+        inboxes = [("intake", topic) for topic in topics.INPUTS]
+        inboxes += [(stage, topics.inbox(stage)) for stage in topics.KEYED_STAGES]
+        kafka = self.settings.kafka or ""
+        left = (unread(kafka, f"ttn-{stage}", topic, _PARTITIONS) for stage, topic in inboxes)
+        return sum(await asyncio.gather(*left))
+
+    def _ended(self, worker: int) -> bool:
+        """Whether nobody holds the lock of a worker's folder, which its stages hold too."""
+        with (self.folder / "workers" / f"{worker}.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
 
     def _all_idle(self) -> bool:
         """Whether every stage of every worker runs, has nothing left and nothing due in the next seconds."""
@@ -100,6 +119,8 @@ class System:
             owned = 0
             for worker in workers:
                 said = _health(worker / f"{stage}.metrics")
+                if said.get("state") != "running":
+                    return False
                 due = said.get("nextDue")
                 if said.get("lag") != 0 or said["busy"] or said.get("openClaims"):
                     return False
@@ -127,8 +148,6 @@ class System:
 
 def _health(address: Path) -> dict[str, Any]:
     try:
-        with urllib.request.urlopen(f"http://{address.read_text()}/healthz", timeout=5) as answer:
-            said: dict[str, Any] = json.load(answer)
-            return said
+        return health(address.read_text())
     except OSError:
         return {}

@@ -112,8 +112,6 @@ class Nemesis:
             self._workers[number].kill()
             self._workers[number].wait()
             if what == "wiped":
-                # Children end with their supervisor, a moment later.
-                time.sleep(0.5)
                 self._system.wipe(number)
             self._start(number)
             return

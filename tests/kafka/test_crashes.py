@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.kafka.rig import Rig, wait_for
+from tests.kafka.rig import Rig
 
 pytestmark = pytest.mark.kafka
 
@@ -45,7 +45,7 @@ def test_a_kill_at_any_step_changes_nothing(new_rig: Callable[..., Rig], disk: s
                 rig.wipe()
     rig.feed(rig.hits(EVENTS, hold=0.3))
     worker = rig.worker()
-    wait_for(worker.idle, "the last worker has done everything")
+    rig.settle(worker)
     assert worker.stop() == 0, worker.said()[-2000:]
     verdict = rig.judge()
     assert verdict, verdict.faults[:20]

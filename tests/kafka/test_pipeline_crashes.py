@@ -93,7 +93,7 @@ def test_kills_of_every_stage_and_of_the_dialer_change_nothing(system: System) -
         if number % 2:
             system.wipe()
     worker = system.start("worker", "--session", "6")
-    wait_for(system.idle, "all is done", 120)
+    wait_for(system.idle, "all is done", 300)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0
     keys = Keys.load(system.settings)

@@ -3,18 +3,19 @@
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from services.broker import Broker, Cluster
 from streams import topics
 from tests.kafka.crew import Crew, Load
-from tests.kafka.rig import Rig, Zygote, make_topics, run
+from tests.kafka.rig import Rig, Zygote, make_topics, run, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
@@ -34,31 +35,40 @@ def three(kafka_libs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def _leader(cluster: Cluster, rig: Rig) -> Broker:
     """The leader of the inbox's first partition."""
 
-    async def ask() -> int:
-        admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        await admin.start()
-        try:
-            (topic,) = await admin.describe_topics([topics.inbox(rig.name)])
-            return next(each["leader"] for each in topic["partitions"] if each["partition"] == 0)
-        finally:
-            await admin.close()
+    async def ask(admin: AIOKafkaAdminClient) -> int:
+        (topic,) = await admin.describe_topics([topics.inbox(rig.name)])
+        return next(each["leader"] for each in topic["partitions"] if each["partition"] == 0)
 
-    return cluster.brokers[run(ask()) - 1]
+    return _asked(cluster, ask)
 
 
 def _coordinator(cluster: Cluster, rig: Rig) -> Broker:
     """The coordinator of the stage's group."""
 
-    async def ask() -> int:
-        admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        await admin.start()
-        try:
-            node: int = await admin.find_coordinator(f"ttn-{rig.name}")
-            return node
-        finally:
-            await admin.close()
+    async def ask(admin: AIOKafkaAdminClient) -> int:
+        node: int = await admin.find_coordinator(f"ttn-{rig.name}")
+        return node
 
-    return cluster.brokers[run(ask()) - 1]
+    return _asked(cluster, ask)
+
+
+def _asked(cluster: Cluster, ask: Callable[[AIOKafkaAdminClient], Awaitable[int]]) -> Broker:
+    """The broker that the cluster names, as soon as it knows one: it may just be choosing another."""
+    found: list[int] = []
+
+    async def try_it() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+        with suppress(KafkaError, OSError):
+            await admin.start()
+            found.append(await ask(admin))
+        await admin.close()
+
+    def known() -> bool:
+        run(try_it())
+        return bool(found) and found[-1] > 0
+
+    wait_for(known, "the cluster names a broker")
+    return cluster.brokers[found[-1] - 1]
 
 
 @contextmanager

@@ -410,6 +410,20 @@ def test_a_yes_from_a_number_that_was_asked_and_given_up_since_is_no_welcome() -
     assert answers == ["OPT_IN_REQUEST", "HELP"]
 
 
+def test_once_the_child_is_of_age_the_guardians_number_is_given_up() -> None:
+    guardian = {"relation": "mother", "phone": NEW, "email": "tran@example.com", "language": "vi"}
+    story = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z", minor=True, dateOfBirth="2009-02-10", guardian=guardian)
+        .cbp("2027-02-02T16:00:00Z", "application.submitted", portalSubject="dana")
+        .text("2027-02-11T16:00:00Z", "START", NEW)
+        .text("2027-02-11T17:00:00Z", "START", PHONE)
+        .play(until="2027-02-12T00:00:00Z")
+    )
+    texts = [(sent["to"], sent["kind"], sent["language"]) for sent in story.sent if sent["channel"] == "sms"]
+    assert texts == [(NEW, "APP_RECEIVED", "vi"), (NEW, "HELP", "vi"), (PHONE, "WELCOME", "en")]
+
+
 def test_a_childs_own_number_is_neither_asked_nor_warned() -> None:
     guardian = {"relation": "mother", "phone": "+13125550150", "email": "tran@example.com"}
     story = (

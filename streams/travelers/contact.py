@@ -56,8 +56,10 @@ def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source:
 
 
 def register(turn: Turn) -> None:
-    """Let the number know whose it is, before any text goes to it."""
-    before, after = _number(turn.before, turn.now), _number(turn.traveler, turn.now)
+    """Let the number know whose it is, before any text goes to it. Who comes of age gives up the guardian's."""
+    of_age, now = turn.before.adultAt, turn.now
+    then = of_age - timedelta(seconds=1) if of_age is not None and of_age <= now else now
+    before, after = _number(turn.before, then), _number(turn.traveler, now)
     if before == after:
         return
     program = next(iter(sorted(card.card.program for card in turn.traveler.cards.values())), None)

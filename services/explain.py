@@ -13,7 +13,7 @@ from services.contents import contents
 from services.settings import Settings
 from services.wire import ARRIVED, header, moment, origin_of
 from streams import topics
-from streams.explanation import Dossier, tell
+from streams.explanation import Dossier, tell, unused
 
 _READ = (topics.STATUS, topics.TRANSITIONS, topics.NOTIFICATIONS, topics.WORK)
 
@@ -57,5 +57,7 @@ def command(reference: str) -> None:
     travelers = found.find(reference)
     if not travelers:
         click.echo(f"ttn explain: nothing is known of {reference}.", err=True)
+        for line in unused(found, reference):
+            click.echo(line, err=True)
         sys.exit(1)
     click.echo(tell(found, travelers))

@@ -1,5 +1,6 @@
 """A story written in the test itself: events, replies and outcomes, played through `ttn simulate`."""
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -7,7 +8,11 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from services.simulate import command
+from schemas.cloudevents import parse_time
+from services.lines import read_lines
+from services.settings import Settings
+from services.simulate import Rehearsal, command, note
+from streams.explanation import Dossier
 from streams.topics import GLOBAL_ENTRY, PRECHECK, PROFILE
 from tests.story import Story, check_endings, check_schemas
 
@@ -70,6 +75,18 @@ class Scene:
         check_schemas(story)
         check_endings(story)
         return story
+
+    def dossier(self, until: str) -> Dossier:
+        """What the desk can be told by then."""
+        found = Dossier()
+        rehearsal = Rehearsal(Settings.load({}), found)
+        lines = read_lines(json.dumps(line).encode() for line in self._lines)
+        for happening in (
+            *itertools.chain.from_iterable(map(rehearsal.play, lines)),
+            *rehearsal.rest(parse_time(until)),
+        ):
+            note(found, happening)
+        return found
 
     def _event(self, at: str, topic: str, name: str, data: dict[str, Any]) -> "Scene":
         time, identifier = data.pop("time", at), data.pop("id", f"event-{len(self._lines) + 1}")

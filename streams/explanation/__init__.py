@@ -4,6 +4,6 @@ Made from what is on the topics alone, so it is the same for a simulation and fo
 """
 
 from streams.explanation.dossier import Dossier
-from streams.explanation.telling import explain, tell
+from streams.explanation.telling import explain, tell, unused
 
-__all__ = ["Dossier", "explain", "tell"]
+__all__ = ["Dossier", "explain", "tell", "unused"]

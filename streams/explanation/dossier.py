@@ -1,6 +1,7 @@
 """All that is on the topics about travelers, kept so that it can be explained."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -9,18 +10,27 @@ from schemas import cloudevents
 from schemas.cloudevents import CloudEvent
 from schemas.internal import Origin
 from schemas.outputs import Notification, Transition, TravelerStatus, WorkItem
+from schemas.source import SourceData
 from streams import topics
+from streams.explanation.profile import said
 from streams.reading import UnusableError, read, record_key
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """A source event: its name without prefix, who said it, when it happened and when it arrived (if known)."""
+    """A source event: its name without prefix, who said it, when it happened and when it arrived (if known).
+
+    `says` is what a profile event says, without addresses; `subject` the portal's subject that it names; `corrects` the
+    event that it replaces or removes.
+    """
 
     id: str
     name: str
     source: str
     happened: datetime
     arrived: datetime | None
+    says: str = ""
+    subject: str | None = None
+    corrects: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -54,6 +64,9 @@ class Dossier:
     def __init__(self) -> None:
         self.views: dict[str, TravelerStatus] = {}
         self.facts: defaultdict[str, list[Fact]] = defaultdict(list)
+        self.persons: defaultdict[str, list[Fact]] = defaultdict(list)
+        self._notices: dict[str, Fact] = {}
+        self._moved: dict[str, str] = {}
         self.changes: defaultdict[str, list[Change]] = defaultdict(list)
         self.steps: defaultdict[str, dict[str, list[Step]]] = defaultdict(dict)
         self.work: dict[str, WorkItem] = {}
@@ -65,9 +78,25 @@ class Dossier:
             event, data, program, name = read(origin)
         except UnusableError:
             return
-        fact = Fact(event.id, name, event.source, event.time, arrived)
+        fact = Fact(
+            id=event.id,
+            name=name,
+            source=event.source,
+            happened=event.time,
+            arrived=arrived,
+            says=said(data),
+            subject=getattr(data, "portalSubject", None),
+            corrects=getattr(data, "corrects", None) or getattr(data, "eventId", None),
+        )
         if program is not None and data.recordId is not None:
-            self.facts[record_key(program, data.recordId)].append(fact)
+            record = record_key(program, data.recordId)
+            self.facts[record].append(fact)
+            if isinstance(data, SourceData) and name == "record.merged" and data.mergedInto is not None:
+                self._moved[record] = record_key(program, data.mergedInto)
+        elif name == "program.notice":
+            self._notices[event.id] = fact
+        elif fact.subject is not None:
+            self.persons[fact.subject].append(fact)
 
     def letter(self, origin: Origin, at: datetime | None, reason: str, error: str) -> None:
         """A dead letter; kept where its subject can be read."""
@@ -108,15 +137,56 @@ class Dossier:
         """The travelers that a traveler id, `PROGRAM:recordId` or a record id alone means."""
         if reference in self.views:
             return [reference]
+        meant = {reference, *self._heirs(reference)}
         return [
             traveler
             for traveler, view in self.views.items()
-            if any(reference in (card.recordId, record_key(card.program, card.recordId)) for card in view.cards)
+            if any(card.recordId in meant or record_key(card.program, card.recordId) in meant for card in view.cards)
         ]
 
+    def _heirs(self, reference: str) -> set[str]:
+        """The records into which a record was merged, one after the other."""
+        found: set[str] = set()
+        next_ = [new for old, new in self._moved.items() if reference in (old, old.partition(":")[2])]
+        while next_:
+            record = next_.pop()
+            if record not in found:
+                found.add(record)
+                next_ += [new for old, new in self._moved.items() if old == record]
+        return found
+
+    def log(self, record: str) -> list[Fact]:
+        """What was said of a record, and of those that were merged into it, since anybody was last forgotten."""
+        merged = [old for old in self._moved if record in self._heirs(old)]
+        facts = [fact for each in (*merged, record) for fact in self.facts.get(each, ())]
+        return _since(_forgotten(facts), facts)
+
+    def profile(self, records: Iterable[str]) -> list[Fact]:
+        """What was said of the person who has these records by the portal that last claimed each of them."""
+        facts = {record: self.log(record) for record in records}
+        subjects = {subject for record in facts if (subject := self._subject(record, facts[record])) is not None}
+        said = [fact for subject in sorted(subjects) for fact in self.persons.get(subject, ())]
+        told = _since(_forgotten([*said, *(f for record in facts for f in self.facts.get(record, ()))]), said)
+        return sorted(told, key=lambda fact: fact.happened)
+
+    def _subject(self, record: str, facts: list[Fact]) -> str | None:
+        unusable = {dead.id for dead in self.dead.get(record.partition(":")[2], ())}
+        named = [fact for fact in facts if fact.subject is not None and fact.id not in unusable]
+        last = max(named, key=lambda fact: fact.happened, default=None)
+        return None if last is None or last.name == "unlinked" else last.subject
+
     def fact(self, record: str, event_id: str | None) -> Fact | None:
-        """The source event of that id, where it was seen."""
-        return next((fact for fact in self.facts[record] if fact.id == event_id), None)
+        """The source event of that id, where it was seen: of the record, or a notice about a program."""
+        facts = self.log(record)
+        return next((fact for fact in facts if fact.id == event_id), self._notices.get(event_id or ""))
+
+
+def _forgotten(facts: list[Fact]) -> datetime | None:
+    return max((fact.arrived or fact.happened for fact in facts if fact.name == "erased"), default=None)
+
+
+def _since(moment: datetime | None, facts: list[Fact]) -> list[Fact]:
+    return [fact for fact in facts if moment is None or (fact.arrived or fact.happened) > moment]
 
 
 def _about(data: Notification) -> str:

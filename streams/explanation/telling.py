@@ -1,12 +1,12 @@
 """A traveler's case as plain lines."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from schemas.outputs import CardView, TravelerStatus
-from streams.events import FINAL
+from schemas.outputs import CardView, InterviewView, TravelerStatus
 from streams.explanation import words
-from streams.explanation.dossier import Change, Dossier, Step
+from streams.explanation.dossier import Change, Dead, Dossier, Fact, Step
 from streams.reading import record_key
 from streams.records.machine import EVENTS, rows, system_of
 
@@ -21,6 +21,18 @@ def tell(dossier: Dossier, travelers: Iterable[str]) -> str:
     return "\n\n".join("\n".join(explain(dossier, traveler)) for traveler in travelers)
 
 
+def unused(dossier: Dossier, reference: str) -> list[str]:
+    """What came about a record of which nothing is known, and could not be used."""
+    names = dict.fromkeys((reference, reference.partition(":")[2] or reference))
+    return [line for name in names for line in _unused(dossier.dead.get(name, ()))]
+
+
+def _unused(letters: Iterable[Dead]) -> Iterator[str]:
+    for dead in letters:
+        what = words.DEAD.get(dead.reason, dead.reason)
+        yield f"  Not used: event {dead.id}, because {what}: {dead.error} ({dead.reason})."
+
+
 def _case(dossier: Dossier, view: TravelerStatus) -> Iterator[str]:
     yield f"Traveler {view.travelerId}, as of {_moment(view.asOf)}"
     headline = view.headline
@@ -31,6 +43,11 @@ def _case(dossier: Dossier, view: TravelerStatus) -> Iterator[str]:
     if view.tripNumber is not None:
         program = words.PROGRAMS.get(view.tripNumber.program, view.tripNumber.program)
         yield f"  Number for trips: {program} {view.tripNumber.masked}: it includes PreCheck and lasts longest."
+    profile = dossier.profile(record_key(card.program, card.recordId) for card in view.cards)
+    if profile:
+        yield "  What the portal and the staff say of the person:"
+        for fact in profile:
+            yield f"    {_event(fact)}"
     if not view.cards:
         yield "  No enrollment is known, or none is left."
     for card in view.cards:
@@ -55,16 +72,17 @@ def _record(dossier: Dossier, card: CardView) -> Iterator[str]:
         yield "  What happened, and which rule decided:"
         for change in changes:
             yield f"    {_moment(change.at)}  {_change(dossier, record, card.program, change)}"
-    silent = [fact for fact in dossier.facts.get(record, []) if fact.id not in {one.data.causeId for one in changes}]
-    if silent:
-        yield "  Events that changed nothing that can be seen (repeats, late history, silent steps):"
-        for fact in silent:
-            late = _lateness(fact.happened, fact.arrived)
-            yield f"    {_moment(fact.happened)}  {fact.name} ({fact.source}, id {fact.id}){late}"
-    for dead in dossier.dead.get(card.recordId, []):
-        what = words.DEAD.get(dead.reason, dead.reason)
-        yield f"  Not used: event {dead.id}, because {what}: {dead.error} ({dead.reason})."
-    messages = dossier.steps.get(record)
+    messages = dossier.steps.get(record, {})
+    unusable = {dead.id for dead in dossier.dead.get(card.recordId, ())}
+    named = {one.data.causeId for one in changes} | unusable
+    others = [fact for fact in dossier.log(record) if fact.id not in named]
+    if others:
+        yield "  Events that moved nothing above (repeats, late history, details, contacts, silent steps):"
+        for fact in others:
+            kinds = dict.fromkeys(steps[0].data.kind for steps in messages.values() if steps[0].data.causeId == fact.id)
+            led = f"; led to {', '.join(kinds)}" if kinds else ""
+            yield f"    {_event(fact)}{led}"
+    yield from _unused(dossier.dead.get(card.recordId, ()))
     if messages:
         yield "  Messages:"
         yield from _messages(dossier, record, messages)
@@ -82,8 +100,8 @@ def _standing(card: CardView) -> Iterator[str]:
         if application.dueDate:
             parts.append(f"answer due {application.dueDate}")
         yield f"  The {parts[0]} {parts[1]}{''.join(', ' + part for part in parts[2:])}."
-    if card.interview is not None and card.interview.at is not None:
-        yield f"  Interview: {_moment(card.interview.at)}, {card.interview.site or 'place not known'}."
+    if card.interview is not None and (card.interview.at is not None or card.interview.partsDone):
+        yield f"  Interview: {_appointment(card.interview)}{_parts(card.interview)}."
     member = card.membership
     if member.state != "NONE":
         ends = f", from {member.validFrom or 'unknown'} to {member.validTo or 'unknown'}"
@@ -91,14 +109,38 @@ def _standing(card: CardView) -> Iterator[str]:
         precheck = {True: "; includes PreCheck", False: "; without PreCheck"}.get(member.includesPrecheck or False, "")
         yield f"  Membership: {member.state}{ends}{more}{precheck if member.includesPrecheck is not None else ''}."
     if card.review is not None and card.review.state != "NONE":
-        by = f", reply by {card.review.replyBy}" if card.review.replyBy else ""
-        yield f"  Review: {card.review.state}{by}."
+        by = f", reply by {card.review.replyBy}" if card.review.replyBy else ", without a date from the source"
+        yield f"  Review: {card.review.state}{by if card.review.state == 'WINDOW_OPEN' else ''}."
     if card.overlay is not None and card.overlay.state != "NORMAL":
         yield f"  The whole program: {card.overlay.state}. Nobody's own status changes by that."
     if card.integrity != "OK":
         yield f"  Integrity: {card.integrity}. Decisions are not told while this lasts."
     if card.stale:
         yield "  The source has been silent for more than 72 hours."
+
+
+def _event(fact: Fact) -> str:
+    """An event by its name, with who said it and what it says."""
+    corrects = f", about event {fact.corrects}" if fact.corrects else ""
+    says = f": {fact.says}" if fact.says else ""
+    late = _lateness(fact.happened, fact.arrived)
+    return f"{_moment(fact.happened)}  {fact.name} ({fact.source}, id {fact.id}){corrects}{late}{says}"
+
+
+def _appointment(interview: InterviewView) -> str:
+    """When, by the clock at the place too, and where."""
+    if interview.at is None:
+        return "no appointment"
+    there = interview.at.astimezone(ZoneInfo(interview.timeZone)) if interview.timeZone is not None else None
+    hour = "" if there is None else f" ({there:%Y-%m-%d %H:%M} there)"
+    return f"{_moment(interview.at)}{hour}, {interview.site or 'place not known'}"
+
+
+def _parts(interview: InterviewView) -> str:
+    left = [part for part in interview.partsNeeded if part not in interview.partsDone]
+    if not interview.partsDone:
+        return ""
+    return f", done: {', '.join(interview.partsDone)}" + (f", still to be done: {', '.join(left)}" if left else "")
 
 
 def _change(dossier: Dossier, record: str, program: str, change: Change) -> str:
@@ -109,8 +151,10 @@ def _change(dossier: Dossier, record: str, program: str, change: Change) -> str:
         cause = f"{fact.name}, said by {fact.source}, id {fact.id}{_lateness(fact.happened, fact.arrived)}"
     else:
         cause = f"event {data.causeId}" if data.causeId else "no event"
-    if event in _CLOCK:
+    if event in _CLOCK and (fact is None or fact.happened != change.at):
         cause = f"{words.CLOCK}, with the date from {cause}"
+    if event is None and data.axis not in ("integrity", "overlay"):
+        rule = _rewritten(dossier, record, change, fact)
     return f"{change.name}: {data.axis} {data.from_ or 'nothing'} -> {data.to}, because of {cause}. Rule: {rule}."
 
 
@@ -125,11 +169,26 @@ def _rule(program: str, change: Change, event: str | None) -> tuple[str | None, 
     for cause in (event, *_OTHER.get(change.name, ()), change.name):
         for row in rows(data.axis, system_of(program), before, cause) if cause else ():
             if row.to == data.to:
-                note = f": {row.note}" if row.note else ""
+                note = f": {words.NOTES.get(row.note, row.note)}" if row.note else ""
                 return row.event, f"{row.event} moves {data.from_ or 'nothing'} to {row.to}{note}"
     return None, words.CORRECTED
 
 
+def _rewritten(dossier: Dossier, record: str, change: Change, fact: Fact | None) -> str:
+    """Why a state changed that no row of the table moves: the history behind it is another one now."""
+    data = change.data
+    disputed = {one.data.causeId for one in dossier.changes[record] if one.name == "CONFLICT_OPENED"}
+    if data.axis == "membership" and data.to == "NONE":
+        return words.GROUND_GONE
+    if data.causeId in disputed or (fact is not None and fact.name == "conflict.released"):
+        return words.SETTLED
+    decision = fact is not None and fact.corrects is None and not _lateness(fact.happened, fact.arrived)
+    if fact is not None and decision and EVENTS.get(fact.name) == data.to:
+        return words.REPLACED
+    return words.CORRECTED
+
+
+_A_WHILE = timedelta(hours=20)
 _CLOCK = ("END_PASSED", "EXTENSION_OVER", "WINDOW_PASSED")
 _OTHER = {
     "ACTIVATED": ("APPROVED",),
@@ -148,13 +207,31 @@ def _messages(dossier: Dossier, about: str, messages: dict[str, list[Step]]) -> 
     for steps in messages.values():
         first, last = steps[0], steps[-1]
         channel = {"sms": "text", "email": "email"}[first.data.channel]
-        fact = dossier.fact(about, first.data.causeId)
-        cause = f" about {fact.name} (id {fact.id})" if fact else ""
-        yield f"    {first.data.kind} by {channel}{cause}: {_ending(last)}."
+        yield f"    {first.data.kind} by {channel}{_cause(dossier, about, first)}: {_ending(last)}."
+        released: datetime | None = None
         for step in steps:
-            if step.state in FINAL and step.state != "delivered":
-                continue
-            yield f"      {_moment(step.at)}  {_step(step)}"
+            settled = _settled(dossier, about, released, step.at)
+            yield f"      {_moment(step.at)}  {_step(step)}{settled}"
+            released = step.data.releaseAt if step.state == "held" else None
+
+
+def _cause(dossier: Dossier, about: str, first: Step) -> str:
+    """The event that a message tells of, or from which the clock counted that made it due."""
+    fact = dossier.fact(about, first.data.causeId)
+    if fact is None:
+        return ""
+    waited = first.at - (fact.arrived or fact.happened) > _A_WHILE
+    if first.data.kind in words.REMINDERS or (waited and first.data.kind in words.ALSO_REMINDERS):
+        return f", due by the clock after {fact.name} (id {fact.id})"
+    return f" about {fact.name} (id {fact.id})"
+
+
+def _settled(dossier: Dossier, record: str, released: datetime | None, at: datetime) -> str:
+    """That a message waited longer than its hold, where a contradiction was the reason."""
+    closed = [one.at for one in dossier.changes.get(record, ()) if one.name == "CONFLICT_CLOSED"]
+    if released is None or not any(released < moment <= at for moment in closed):
+        return ""
+    return ", after the contradiction was solved"
 
 
 def _step(step: Step) -> str:
@@ -165,6 +242,8 @@ def _step(step: Step) -> str:
     if step.state == "claimed" and data.languageServed is not None:
         asked = f", asked for {data.languageRequested}" if data.languageRequested != data.languageServed else ""
         said += f" in {data.languageServed}{asked}, words {data.templateVersion}, attempt {data.attempt}"
+    if step.state == "rejected":
+        said = words.REJECTED.get(data.reason or "", said)
     if step.state in ("rejected", "failed") and data.code:
         said += f" with code {data.code}"
     return said
@@ -173,6 +252,8 @@ def _step(step: Step) -> str:
 def _ending(step: Step) -> str:
     if step.state == "suppressed":
         reason = step.data.reason or ""
+        if reason == "not-news" and step.data.kind in words.NOT_DUE:
+            return f"not sent, because {words.NOT_DUE[step.data.kind]}"
         return f"not sent, because {words.SUPPRESSED.get(reason, reason)}"
     if step.state in words.ENDINGS:
         code = f" (code {step.data.code})" if step.data.code else ""

@@ -38,12 +38,18 @@ SUPPRESSED: Final = {
     "hard-bounce": "mail to this address comes back",
     "cap": "3 texts a day or 10 a month were reached, so email alone goes",
     "covered-by-other-program": "another membership covers it",
-    "not-news": "it was too old when it arrived, or the traveler knows it already",
+    "not-news": "it was too old when it arrived",
     "no-guardian": "there is no guardian who may be written to",
     "deceased": "the traveler has died",
     "staff": "the staff decided so",
 }
 """Why a message was not sent (contract 1.5)."""
+
+NOT_DUE: Final = {
+    "STILL_IN_REVIEW": "the facts do not fit together, so it is not certain that this is still so",
+    "EXPIRY_REMINDER": "a renewal was already on its way",
+}
+"""Why a reminder was no news when it fell due."""
 
 ENDINGS: Final = {
     "delivered": "delivered",
@@ -61,7 +67,32 @@ STEPS: Final = {
     "accepted": "accepted by the provider",
     "rejected": "refused by the provider",
     "in-doubt": "no answer from the provider: in doubt",
+    "delivered": "delivered",
+    "failed": "failed",
+    "unconfirmed": "given up: nothing tells what became of it",
+    "suppressed": "not sent",
+    "expired": "not sent",
+    "superseded": "not sent",
+    "parked": "set aside",
 }
+
+REJECTED: Final = {
+    "not-found": "the provider's list does not have it: it never arrived there",
+    "not-sent": "it never left for the provider",
+}
+"""What a refusal means that is no answer of the provider."""
+
+REMINDERS: Final = ("STILL_IN_REVIEW", "INTERVIEW_REMINDER", "EXPIRY_REMINDER", "REPLY_DUE")
+ALSO_REMINDERS: Final = ("COND_APPROVED", "ACTION_NEEDED", "EXTENDED")
+"""Messages that a day brings, not an event; the latter only where they come long after their event."""
+
+NOTES: Final = {
+    "silent": "nothing is sent for this step",
+    "skipped": "steps in between were skipped, which is normal",
+    "a walk-in starts from nothing; starts clock M1": "the waiting time starts here (M1)",
+    "ends M6": "the traveler's time to answer ends here (M6)",
+}
+"""Notes of the transition table that need other words at the desk."""
 
 HOLDS: Final = {
     "debounce": "the facts may still change",
@@ -75,6 +106,9 @@ HOLDS: Final = {
 OVERLAY: Final = "a notice about the whole program, or a personal event that is about the program"
 CLOCK: Final = "the clock"
 CORRECTED: Final = "a correction or a late event changed the history"
+REPLACED: Final = "a later decision with a higher sequence replaces the earlier one"
+SETTLED: Final = "the contradiction was solved in favor of this"
+GROUND_GONE: Final = "the approval on which it stood no longer counts"
 
 INTEGRITY: Final = {
     "CONFLICT_OPENED": "facts contradict each other and no sequence decides",

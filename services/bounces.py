@@ -7,7 +7,7 @@ mail is hostile input: limited in size and depth, never answered, attachments ne
 
 import re
 from collections.abc import Iterable
-from email import message_from_bytes
+from email import message_from_bytes, message_from_string
 from email.errors import MessageError
 from email.message import Message
 from email.policy import compat32
@@ -22,6 +22,8 @@ MAX_SIZE: Final = 262_144
 _MAX_PARTS: Final = 30
 _TOKEN: Final = re.compile(r"a[a-z2-7]{20}-[a-z2-7]{32}")
 _ADDRESS: Final = re.compile(r"bounce\+(a[a-z2-7]{20}-[a-z2-7]{32})@", re.IGNORECASE)
+_REPORTS: Final = ("message/delivery-status", "message/global-delivery-status")
+_NO_COMPLAINT: Final = frozenset({"auth-failure", "dmarc", "not-spam", "virus"})
 _STATUS: Final = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -75,12 +77,18 @@ def read(recipient: str, content: bytes) -> Notice | None:
         fields = [
             _fields(block)
             for part, kind in zip(parts, kinds, strict=True)
-            if kind == "message/delivery-status"
+            if kind in _REPORTS
+            for block in _blocks(part)
+        ]
+        feedback = [
+            _fields(block).get("feedback-type", "").strip().lower()
+            for part, kind in zip(parts, kinds, strict=True)
+            if kind == "message/feedback-report"
             for block in _blocks(part)
         ]
     except (MessageError, ValueError, LookupError, RecursionError):
         return None
-    if "message/feedback-report" in kinds:
+    if any(kind not in _NO_COMPLAINT for kind in feedback):
         return Notice(named, "complained")
     verdicts = [verdict for block in fields if (verdict := _verdict(block)) is not None]
     for wanted in ("undelivered", "delivered", "delayed"):
@@ -91,8 +99,14 @@ def read(recipient: str, content: bytes) -> Notice | None:
 
 
 def _blocks(report: "Message[str, str]") -> Iterable["Message[str, str]"]:
+    """The groups of fields of a report. Of the form for other letters (RFC 6533) the package reads the first alone."""
     payload = report.get_payload()
-    return [block for block in payload if isinstance(block, Message)] if isinstance(payload, list) else []
+    blocks = [block for block in payload if isinstance(block, Message)] if isinstance(payload, list) else []
+    if report.get_content_type() != "message/global-delivery-status":
+        return blocks
+    rest = (text for block in blocks if isinstance(text := block.get_payload(), str))
+    more = (part for text in rest for part in re.split(r"(?:\r?\n){2,}", text)[:_MAX_PARTS])
+    return [*blocks, *(message_from_string(part, policy=compat32) for part in more)]
 
 
 def _fields(block: "Message[str, str]") -> dict[str, str]:

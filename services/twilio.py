@@ -29,6 +29,10 @@ from services.settings import TwilioSettings
 MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-f]{32}")
 _CONNECT: Final = 3.0
 _PAGE: Final = 100
+# What the package raises over an answer that is JSON and no message.
+_ODD_ANSWER: Final = (TypeError, KeyError, AttributeError)
+_ODD: Final = (aiohttp.ClientError, OSError, ValueError, TwilioException, *_ODD_ANSWER)
+_QUEUE_FULL: Final = 21611
 _current: ContextVar["_Exchange | None"] = ContextVar("exchange", default=None)
 
 
@@ -168,7 +172,9 @@ class Twilio:
             return Answer(result="not-sent", code=str(refused))
         except (TwilioRestException, TwilioServiceException) as error:
             return classify(error.status, error.code, exchange.retry_after)
-        except (aiohttp.ClientError, OSError, ValueError, TwilioException):
+        except _ODD as error:
+            if not attempt.left and isinstance(error, _ODD_ANSWER):
+                raise  # there was no answer yet: it is a fault of ours
             return attempt.broken()
         finally:
             _current.reset(token)
@@ -197,7 +203,7 @@ class Twilio:
                 if oldest is not None and oldest < first:
                     break
                 page = await page.next_page_async()
-        except (aiohttp.ClientError, OSError, ValueError, TypeError, KeyError, TwilioException) as error:
+        except _ODD as error:
             raise ListFailed(type(error).__name__) from None
         finally:
             _current.reset(token)
@@ -208,7 +214,7 @@ class Twilio:
         token = _current.set(_Exchange(None, self._timeout))
         try:
             return _found(await self._client.messages(sid).fetch_async())
-        except (aiohttp.ClientError, OSError, ValueError, TwilioException) as error:
+        except _ODD as error:
             raise ListFailed(type(error).__name__) from None
         finally:
             _current.reset(token)
@@ -218,7 +224,7 @@ class Twilio:
         token = _current.set(_Exchange(None, self._timeout))
         try:
             await self._client.messages(sid).update_async(body="")
-        except (aiohttp.ClientError, OSError, ValueError, TwilioException) as error:
+        except _ODD as error:
             raise ListFailed(type(error).__name__) from None
         finally:
             _current.reset(token)
@@ -232,7 +238,8 @@ def classify(status: int, code: int | None, retry_after: float | None) -> Answer
     of Twilio's own (the package then gives the status) something on the way said it, which is no fault of the message.
     """
     name = str(code) if code is not None else str(status)
-    if status == 429:
+    # A full queue is known by its code, which says how long to wait.
+    if status == 429 and code != _QUEUE_FULL:
         return Answer(result="not-sent", code=name, retryAfter=retry_after)
     if 400 <= status < 500 and status != 408:
         return Answer(result="rejected", code=name, trouble=status in (401, 403) or name == str(status))
@@ -240,8 +247,11 @@ def classify(status: int, code: int | None, retry_after: float | None) -> Answer
 
 
 def _found(message: Any) -> Found:
+    """Raises ValueError for what is no message."""
+    if not isinstance(message.sid, str) or not MESSAGE_SID.fullmatch(message.sid):
+        raise ValueError("no sid")
     return Found(
-        sid=str(message.sid),
+        sid=message.sid,
         status=str(message.status),
         code=None if message.error_code is None else str(message.error_code),
         created=None if message.date_created is None else message.date_created.astimezone(UTC),

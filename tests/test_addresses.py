@@ -153,6 +153,15 @@ def test_a_receipt_that_belongs_to_no_claim_changes_nothing_and_is_not_lost_in_s
     assert place.hear(Receipt(token=None, providerId="SM9", status="failed")) == [], "we asked for it ourselves"
 
 
+def test_a_text_that_failed_and_then_arrived_stays_failed_and_the_contradiction_is_seen() -> None:
+    place = Place()
+    [claim] = claims(place.hear(text(0)))
+    place.answer(claim)
+    place.hear(Receipt(token=claim.token, providerId=None, status="undelivered", code="30008"))
+    outputs = place.hear(Receipt(token=claim.token, providerId="SM9", status="delivered"))
+    assert outputs == [Stray(key=place.state.key, status="delivered", providerId="SM9", contradicts=True)]
+
+
 def test_delivered_may_still_fail_once() -> None:
     place = Place()
     place.deliver(text(0))

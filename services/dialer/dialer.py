@@ -133,8 +133,7 @@ class Dialer:
             case Settled():
                 self._left_provider(command.claimId)
             case Stray():
-                _log.warning("a receipt of no message of ours", status=command.status, provider_id=command.providerId)
-                measures.STRAY.labels(command.status).inc()
+                self._note(command)
             case Lookup() | Redact():
                 self._count(1)
                 self._tasks.spawn(self._ask(command, lease))
@@ -183,6 +182,11 @@ class Dialer:
                 self._cap.spend(job.segments, self._clock.now())
                 self._counted[command.claimId] = job.segments
             self._changed[command.channel].set()
+
+    def _note(self, stray: Stray) -> None:
+        why = "contradiction" if stray.contradicts else "unknown"
+        _log.warning("a receipt that changes nothing", why=why, status=stray.status, provider_id=stray.providerId)
+        measures.STRAY.labels(why, stray.status).inc()
 
     def _left_provider(self, claim_id: str) -> None:
         self._backlog.leave(claim_id)
@@ -316,7 +320,7 @@ class Dialer:
     async def _ask(self, command: Lookup | Redact, lease: Lease) -> None:
         try:
             async with self._asking:
-                if not lease.held() or self._stopping:
+                if not lease.held() or self._stopping or time.monotonic() > lease.until:
                     return
                 answer = await self._providers.ask(command, self._clock.now())
                 if answer is not None:

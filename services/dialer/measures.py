@@ -23,5 +23,7 @@ UNSENT: Final = Gauge(
     "ttn_dialer_unsent_segments", "Segments given to the provider of texts that it has not sent on yet."
 )
 STRAY: Final = Counter(
-    "ttn_stray_receipts", "Receipts with a token that no message of ours has; they change nothing.", ["status"]
+    "ttn_stray_receipts",
+    "Receipts that change nothing: of a message that is not known here, or against what was final.",
+    ["why", "status"],
 )

@@ -58,6 +58,8 @@ def receipt(turn: Turn, message: Receipt) -> None:
     elif job.phase == "done" and job.ending == "delivered" and rank == _FINAL and message.status not in _DELIVERED:
         turn.say(job, "failed", code=message.code, reason="late-flip")
         turn.put(replace(job, ending="failed"))
+    elif job.phase == "done" and job.ending == "failed" and message.status in _DELIVERED:
+        turn.emit(Stray(key=turn.address.key, status=message.status, providerId=message.providerId, contradicts=True))
     elif job.phase == "done" and job.tries[-1].sid is None and message.providerId is not None:
         # Nothing changes for the message; but in the provider's list it is evidence for no other.
         turn.put(replace(job, tries=(*job.tries[:-1], replace(job.tries[-1], sid=message.providerId))))

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from aiohttp import web
 from prometheus_client import REGISTRY
 
-from schemas.internal import Claim, Lookup, Settled, Stray, Text
+from schemas.internal import Claim, Listed, Lookup, Settled, Stray, Text
 from services.sandbox.server import SandboxServer
 from services.settings import Settings
-from services.twilio import Found, Twilio
+from services.twilio import Found, Twilio, classify
 from tests.edge.conftest import KEY, Rig, text
 
 Fault = Callable[..., None]
@@ -106,9 +107,49 @@ async def test_a_refusal_that_only_a_person_can_put_right_raises_an_alarm(
     assert count() == before + counted
 
 
+@pytest.mark.parametrize(
+    "body", ["null", "[]", "{}", "7", '"queued"', "", "<html>", '{"sid": 7}', '{"messages": [null]}']
+)
+async def test_a_good_answer_without_a_message_in_it_is_a_doubt_or_no_proof_and_no_surprise(
+    settings: Settings, sandbox: SandboxServer, body: str
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=201 if request.method == "POST" else 200, text=body, content_type="application/json")
+
+    app = web.Application()
+    app.add_routes([web.route("*", "/{rest:.*}", answer)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    twilio = msgspec.structs.replace(settings.twilio, url=url)
+    rig = Rig(msgspec.structs.replace(settings, twilio=twilio), sandbox)
+    await rig.start()
+    try:
+        claim = text()
+        assert (await rig.dialled(claim)).result == "doubt"
+        now = datetime.now(UTC)
+        asked = Lookup(claimId=claim.claimId, key=KEY, to=claim.to, body="x", since=now, until=now)
+        answered = [await rig.dial(asked), await rig.dial(msgspec.structs.replace(asked, providerId="SM" + "0" * 32))]
+        assert all(isinstance(one, Listed) and one.failed for one in answered)
+    finally:
+        await rig.dialer.stop()
+        await runner.cleanup()
+
+
+async def test_a_question_that_waited_too_long_for_its_turn_is_dropped_and_will_be_asked_again(rig: Rig) -> None:
+    now = datetime.now(UTC)
+    rig.submit(Lookup(claimId="c", key=KEY, to="", body="", since=now, until=now, providerId="SM1"), seconds=-1)
+    assert await rig.settle() == []
+
+
+def test_a_full_queue_at_the_provider_is_known_by_its_code_whatever_the_status() -> None:
+    assert [classify(status, 21611, None).result for status in (400, 429)] == ["rejected", "rejected"]
+
+
 async def test_a_receipt_of_no_message_of_ours_is_counted_for_staff_to_see(rig: Rig) -> None:
     def count() -> float:
-        return REGISTRY.get_sample_value("ttn_stray_receipts_total", {"status": "failed"}) or 0.0
+        return REGISTRY.get_sample_value("ttn_stray_receipts_total", {"why": "unknown", "status": "failed"}) or 0.0
 
     before = count()
     rig.submit(Stray(key=KEY, status="failed", providerId="SM1"))

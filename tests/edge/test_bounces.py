@@ -110,6 +110,23 @@ def test_an_automatic_answer_and_a_stranger_are_no_verdict() -> None:
     assert bounces.read(ADDRESS, _postfix("failed", "5.1.1") + b"x" * bounces.MAX_SIZE) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "complains"),
+    [("abuse", True), ("fraud", True), ("other", True), ("not-spam", False), ("auth-failure", False), ("virus", False)],
+)
+def test_only_a_reader_who_complains_has_opted_out(kind: str, complains: bool) -> None:
+    report = COMPLAINT.replace("Feedback-Type: abuse", f"Feedback-Type: {kind.title()}").replace("\n", "\r\n")
+    notice = bounces.read(ADDRESS, report.encode())
+    assert (notice is not None and notice.verdict == "complained") is complains
+
+
+def test_the_report_about_an_address_with_other_letters_is_read_too() -> None:
+    report = _postfix("failed", "5.1.1").decode()
+    report = report.replace("message/delivery-status", "message/global-delivery-status")
+    report = report.replace("rfc822; rosa@", "utf-8; rosá@")
+    assert bounces.read(ADDRESS, report.encode()) == bounces.Notice(TOKEN, "undelivered", "5.1.1")
+
+
 @pytest.mark.parametrize("levels", [40, 3000])
 def test_deep_nesting_is_cut_off(levels: int) -> None:
     opened = "".join(

@@ -39,7 +39,6 @@ class Keyring:
         self.topic: Final = topics.data_keys(stage)
         self._keys = keys
         self._stage = stage.encode()
-        self._deleted = False
 
     def held(self, names: Sequence[bytes]) -> list[bytes | None]:
         """The data keys of several states in sealed form."""
@@ -65,14 +64,13 @@ class Keyring:
         """
         kept = {name: change.key for name, change in changes.items() if change.key is not None or change.value is None}
         if kept:
-            self._deleted |= any(value is not None for value in self.store.get_many(list(kept)))
+            self.store.replaced |= any(value is not None for value in self.store.get_many(list(kept)))
             sealed = {name: None if key is None else pack(None, key) for name, key in kept.items()}
             self.store.write({name: Change(value, None) for name, value in sealed.items()}, position)
 
     def sweep(self) -> None:
-        """Take what was deleted out of the files, too."""
-        if self._deleted:
-            self._deleted = False
+        """Take what was deleted or replaced out of the files, too: here, by another owner, or before a restart."""
+        if self.store.replaced:
             self.store.compact()
 
     def _about(self, name: bytes) -> bytes:

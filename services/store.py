@@ -118,9 +118,11 @@ class Store:
     """The store of one partition. Raises UnreadableStoreError where the directory cannot be used.
 
     One that was out of use for longer than MISSED begins empty: its topic may no longer tell of what was deleted since.
+    `replaced` says whether its files may hold values that were deleted or replaced, until they are written anew.
     """
 
     def __init__(self, path: Path, shared: Shared) -> None:
+        self.replaced = True
         self._path = path
         try:
             if _out_of_use(path) > MISSED:
@@ -184,10 +186,12 @@ class Store:
                 batch.put(_index(due, key), b"")
                 self._floor = min(self._floor, due)
         batch.put(_POSITION, position.to_bytes(8, "big"))
+        self.replaced = True
         self._apply(batch, self._unlogged)
 
     def compact(self) -> None:
         """Write all files anew, without what was deleted or replaced."""
+        self.replaced = False
         self.settle()
         self._db.compact_range(None, None)
 

@@ -8,19 +8,23 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 
 from services import wire
 from services.keyring import Keyrings, Sealing
 from services.runtime.ending import RefusedError
 from services.runtime.job import Limits, Slice
 from services.runtime.keyed import Keyed
+from services.runtime.meters import Meters
+from services.runtime.standby import Standby
 from services.sealing import ForgottenError, Keys, SealError
-from services.store import Memory, Shared, Store, blob_of
+from services.store import Change, Memory, Shared, Store, blob_of, pack
 from streams import topics
 from streams.grammar import Output, Renew
 
 NOW = datetime(2027, 3, 1, 16, tzinfo=UTC)
 SPRING = {"spring": b"s" * 32}
+SECRET = b"a data key in sealed form"
 
 
 class Note(msgspec.Struct, tag="note"):
@@ -183,13 +187,39 @@ def test_a_deleted_data_key_leaves_the_files_too(tmp_path: Path) -> None:
     ring = desk.rings.ring(0)
     ring.store.compact()
 
-    def files() -> bytes:
-        return b"".join(path.read_bytes() for path in (tmp_path / "keys").rglob("*") if path.is_file())
-
-    assert sealed[-40:] in files()
+    assert sealed[-40:] in _files(tmp_path)
     desk.tell(Note(None))
     ring.sweep()
-    assert sealed[-40:] not in files()
+    assert sealed[-40:] not in _files(tmp_path)
+
+
+def test_a_data_key_that_another_worker_deleted_leaves_the_files_of_one_that_stands_by(tmp_path: Path) -> None:
+    log = TopicPartition(topics.data_keys("notebooks"), 0)
+    ring = Keyrings(Keys(b"h" * 32, SPRING), "notebooks", tmp_path / "keys", Shared(Memory())).ring(0)
+    standby = Standby({}, Meters("test"))
+    standby.follow({log: ring.store})
+    standby._apply(log, [SimpleNamespace(key=b"a", value=pack(None, SECRET), offset=0)], 0)
+    ring.sweep()
+    assert SECRET in _files(tmp_path)
+    standby._apply(log, [SimpleNamespace(key=b"a", value=None, offset=1)], 0)
+    ring.sweep()
+    assert SECRET not in _files(tmp_path)
+
+
+def test_a_data_key_that_was_deleted_right_before_a_restart_leaves_the_files_after_it(tmp_path: Path) -> None:
+    rings = Keyrings(Keys(b"h" * 32, SPRING), "notebooks", tmp_path / "keys", Shared(Memory()))
+    rings.ring(0).keep({b"a": Change(b"", None, SECRET)}, 1)
+    rings.ring(0).sweep()
+    assert SECRET in _files(tmp_path)
+    rings.ring(0).keep({b"a": Change(None, None)}, 2)
+    rings.close()
+    rings.ring(0).sweep()
+    assert SECRET not in _files(tmp_path)
+    assert rings.ring(0).store.position() == 2
+
+
+def _files(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in (folder / "keys").rglob("*") if path.is_file())
 
 
 def test_a_worker_keeps_no_keys_of_partitions_that_others_own(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ class Standby:
         self._settle(log)
         newest = dict(pairs)
         before = store.get_many(list(newest))
+        store.replaced |= any(old is not None for old in before)
         changes = {
             key: Change(value, None if old is None else due_of(old))
             for (key, value), old in zip(newest.items(), before, strict=True)

@@ -604,6 +604,19 @@ def test_a_keyword_of_the_provider_that_is_none_of_ours_counts_as_what_the_provi
     assert claims(outputs) == []
 
 
+def test_a_text_that_the_provider_hands_over_twice_is_answered_once() -> None:
+    place = Place()
+    place.deliver(text(0))
+    [welcome] = claims(place.text("START", providerId="SM1"))
+    place.answer(welcome)
+    assert place.text("START", providerId="SM1") == []
+    [again] = claims(place.text("START", providerId="SM2"))
+    assert again.kind == "WELCOME"
+    place.answer(again)
+    assert claims(place.text("STOP", providerId="SM3"))
+    assert place.text("START", providerId="SM2") == [], "late, and behind a STOP, it must not lift it"
+
+
 def test_what_the_provider_blocks_is_blocked_here_whatever_we_would_have_heard() -> None:
     place = Place()
     assert blocked(place.text("YES", answered=True, heard="stop")) == ["stopped"]

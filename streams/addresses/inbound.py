@@ -24,10 +24,16 @@ _LONGEST_HELP: Final = timedelta(hours=1)
 """Who asks again and again, as a machine would, is answered later and later, in the end once in this time."""
 
 _UNKNOWN_AGAIN: Final = timedelta(hours=24)
+_REMEMBERED: Final = 8
+"""Texts of one number of which a second copy is known for what it is."""
 
 
 def text(turn: Turn, message: Inbound) -> None:
-    """A text from this number."""
+    """A text from this number. The provider hands one over again when it did not hear that we have it."""
+    if message.providerId is not None:
+        if message.providerId in turn.address.heard:
+            return
+        turn.address = replace(turn.address, heard=(*turn.address.heard, message.providerId)[-_REMEMBERED:])
     turn.address = replace(turn.address, channel="sms", to=message.sender)
     heard = words.hear(message.body)
     spoken = heard.language if heard is not None else None

@@ -86,7 +86,7 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     provider took, exempt ones apart. `shown` is the suppression published last; `changes` counts those publications
     and `replies` our answers. `helpedAt` is when HELP went last, `helps` how often without a pause. `forgotten` are
     travelers whose last messages have not ended. `rests`: claims turned back unsent in a row; until `restsUntil` none
-    is made.
+    is made. `heard` are the provider's ids of the latest texts from here.
     """
 
     key: str
@@ -104,3 +104,4 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     forgotten: tuple[str, ...] = ()
     rests: int = 0
     restsUntil: datetime | None = None
+    heard: tuple[str, ...] = ()

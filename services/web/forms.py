@@ -66,6 +66,7 @@ class Forms:
         if age is None:
             raise web.HTTPForbidden
         if age > 0:
+            measures.SECONDARY.inc()
             _log.warning("a webhook was signed with the secondary secret", path=request.match_info.route.name)
         fields = {name: _single(form, name) for name in wanted}
         if _single(form, "AccountSid") != self._account:

@@ -15,3 +15,4 @@ UNUSABLE: Final = Counter(
     "Requests that the provider signed and that we cannot use, by the field that is wrong.",
     ["what"],
 )
+SECONDARY: Final = Counter("ttn_web_secondary_secret", "Webhooks that were signed with the secondary secret.")

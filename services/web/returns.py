@@ -11,6 +11,9 @@ from services.web import measures
 from services.web.inlet import Inlet, NotHeld
 
 _TIMEOUT: Final = 60.0
+_MOST: Final = 4
+"""Recipients of one mail; a notice has one, and each is work for us."""
+
 
 _log = logs.get(__name__)
 
@@ -39,6 +42,8 @@ class Returns:
         """Take a bounce address."""
         if bounces.token(address) is None:
             return "550 5.1.1 no such mailbox"
+        if len(envelope.rcpt_tos) >= _MOST:
+            return "452 4.5.3 too many recipients"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 

@@ -379,6 +379,35 @@ async def test_the_bounce_door_takes_mail_to_bounce_addresses_alone(site: Site) 
     assert site.held.messages == []
 
 
+async def test_a_notice_to_many_bounce_addresses_at_once_is_work_that_nobody_needs(site: Site) -> None:
+    from services import endpoints
+
+    place = endpoints.web(site.settings)
+    assert place is not None
+    host, _, port = place.bounces.rpartition(":")
+    async with aiosmtplib.SMTP(hostname=host, port=int(port)) as relay:
+        await relay.mail("")
+        codes = []
+        for _ in range(6):
+            try:
+                codes.append((await relay.rcpt(bounces.sender(TOKEN, "example.com"))).code)
+            except aiosmtplib.SMTPRecipientRefused as error:
+                codes.append(error.code)
+    assert codes == [250, 250, 250, 250, 452, 452]
+
+
+async def test_the_use_of_the_secondary_secret_can_raise_an_alarm(site: Site) -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("ttn_web_secondary_secret_total") or 0.0
+
+    before = count()
+    path = f"/twilio/status/{TOKEN}"
+    assert await site.post(path, site.receipt()) == 204
+    assert count() == before
+    assert await site.post(path, site.receipt(), secret="the-old-token") == 204
+    assert count() == before + 1
+
+
 @pytest.mark.kafka
 async def test_a_receipt_is_sealed_in_the_partition_of_its_address_before_it_is_acknowledged(
     kafka: str, tmp_path: Path

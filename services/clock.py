@@ -40,6 +40,10 @@ class SteppedClock:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def is_set(self) -> bool:
+        """Whether there is a moment in the file."""
+        return self._path.exists()
+
     def now(self) -> datetime:
         """The moment in the file. Raises SettingsError where nobody has set it."""
         try:
@@ -68,3 +72,9 @@ def stepped(data_dir: Path) -> SteppedClock:
 def clock(settings: Settings) -> Clock:
     """The clock that these settings ask for (TTN_CLOCK, which `ttn demo` sets for its parts)."""
     return stepped(settings.data_dir) if settings.clock == "stepped" else WallClock()
+
+
+def present(settings: Settings) -> datetime:
+    """The moment at which a command speaks to the running system: that of the demonstration whose broker it reaches."""
+    its = stepped(settings.data_dir)
+    return its.now() if settings.kafka is None and its.is_set() else clock(settings).now()

@@ -10,7 +10,7 @@ import asyncio
 import getpass
 import sys
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 import msgspec
@@ -21,6 +21,7 @@ from schemas.source import Link
 from schemas.vocabulary import PROFILE_PREFIX, STAFF_SOURCE
 from services import logs
 from services.broker import client
+from services.clock import present
 from services.settings import Settings
 from services.status import View, find
 from streams.topics import PROFILE
@@ -48,7 +49,7 @@ async def forget(settings: Settings, reference: str, by: str, reason: str | None
     cards = [view.cards[0] for view in views if view.cards]
     async with AIOKafkaProducer(**client(settings), acks="all", enable_idempotence=True) as producer:
         for card in cards:
-            event = erasure(card.program, card.recordId, by, reason, datetime.now(UTC))
+            event = erasure(card.program, card.recordId, by, reason, present(settings))
             await producer.send_and_wait(
                 PROFILE,
                 msgspec.json.encode(event.structured()),

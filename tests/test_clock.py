@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.clock import WallClock, clock, stepped
+from services.clock import WallClock, clock, present, stepped
 from services.settings import Settings, SettingsError
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -39,3 +39,11 @@ async def test_without_a_setting_it_is_the_clock_on_the_wall() -> None:
     before = watch.now()
     await watch.wait_until(before + timedelta(milliseconds=20))
     assert watch.now() - before >= timedelta(milliseconds=20)
+
+
+def test_a_command_speaks_to_a_demonstration_at_the_moment_that_it_is_there(tmp_path: Path) -> None:
+    where = {"TTN_DATA_DIR": str(tmp_path)}
+    assert present(Settings.load(where)) > MOMENT + timedelta(days=30)
+    stepped(tmp_path).move(MOMENT)
+    assert present(Settings.load(where)) == MOMENT
+    assert present(Settings.load({**where, "TTN_KAFKA": "kafka.example:9092"})) > MOMENT + timedelta(days=30)

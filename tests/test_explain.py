@@ -211,3 +211,16 @@ def test_of_a_record_of_which_nothing_is_known_the_events_that_could_not_be_used
     assert unused(found, "GLOBAL_ENTRY:GE-1") == unused(found, "GE-1") != []
     assert unused(found, "GE-1")[0].startswith("  Not used: event odd, because the type does not belong on this topic")
     assert unused(found, "GE-9") == []
+
+
+def test_a_request_to_forget_that_could_not_be_used_hides_nothing() -> None:
+    found = (
+        Scene()
+        .traveler("2027-02-01T14:00:00Z")
+        .cbp("2027-02-02T16:00:00Z", "application.submitted", portalSubject="dana", id="before")
+        .profile("2027-02-03T16:00:00Z", "erased", time="2027-09-03T16:00:00Z")
+        .dossier("2027-02-05T00:00:00Z")
+    )
+    text = tell(found, found.find("GE-1"))
+    assert "application.submitted, said by cbp/ttp, id before" in text
+    assert "language en" in text

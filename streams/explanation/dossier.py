@@ -67,6 +67,7 @@ class Dossier:
         self.persons: defaultdict[str, list[Fact]] = defaultdict(list)
         self._notices: dict[str, Fact] = {}
         self._moved: dict[str, str] = {}
+        self._unusable: set[str] = set()
         self.changes: defaultdict[str, list[Change]] = defaultdict(list)
         self.steps: defaultdict[str, dict[str, list[Step]]] = defaultdict(dict)
         self.work: dict[str, WorkItem] = {}
@@ -104,6 +105,7 @@ class Dossier:
             event = cloudevents.read(origin.value, origin.headers)
         except ValueError:
             return
+        self._unusable.add(event.id)
         self.dead[event.subject or ""].append(Dead(event.id, at, reason, error))
 
     def published(self, topic: str, key: str, event: CloudEvent | None) -> None:
@@ -159,19 +161,22 @@ class Dossier:
         """What was said of a record, and of those that were merged into it, since anybody was last forgotten."""
         merged = [old for old in self._moved if record in self._heirs(old)]
         facts = [fact for each in (*merged, record) for fact in self.facts.get(each, ())]
-        return _since(_forgotten(facts), facts)
+        return _since(self._forgotten(facts), facts)
 
     def profile(self, records: Iterable[str]) -> list[Fact]:
         """What was said of the person who has these records by the portal that last claimed each of them."""
         facts = {record: self.log(record) for record in records}
         subjects = {subject for record in facts if (subject := self._subject(record, facts[record])) is not None}
         said = [fact for subject in sorted(subjects) for fact in self.persons.get(subject, ())]
-        told = _since(_forgotten([*said, *(f for record in facts for f in self.facts.get(record, ()))]), said)
+        told = _since(self._forgotten([*said, *(f for record in facts for f in self.facts.get(record, ()))]), said)
         return sorted(told, key=lambda fact: fact.happened)
 
+    def _forgotten(self, facts: list[Fact]) -> datetime | None:
+        asked = [fact for fact in facts if fact.name == "erased" and fact.id not in self._unusable]
+        return max((fact.arrived or fact.happened for fact in asked), default=None)
+
     def _subject(self, record: str, facts: list[Fact]) -> str | None:
-        unusable = {dead.id for dead in self.dead.get(record.partition(":")[2], ())}
-        named = [fact for fact in facts if fact.subject is not None and fact.id not in unusable]
+        named = [fact for fact in facts if fact.subject is not None and fact.id not in self._unusable]
         last = max(named, key=lambda fact: fact.happened, default=None)
         return None if last is None or last.name == "unlinked" else last.subject
 
@@ -179,10 +184,6 @@ class Dossier:
         """The source event of that id, where it was seen: of the record, or a notice about a program."""
         facts = self.log(record)
         return next((fact for fact in facts if fact.id == event_id), self._notices.get(event_id or ""))
-
-
-def _forgotten(facts: list[Fact]) -> datetime | None:
-    return max((fact.arrived or fact.happened for fact in facts if fact.name == "erased"), default=None)
 
 
 def _since(moment: datetime | None, facts: list[Fact]) -> list[Fact]:

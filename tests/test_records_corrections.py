@@ -106,3 +106,14 @@ def test_a_correction_that_names_no_event_changes_nothing() -> None:
     assert left(logged("a", "application.submitted"), nameless) == [("a", "application.submitted", "None")]
     log = [logged("a", "application.submitted"), nameless, logged("c", "record.corrected", corrects="a", void=True)]
     assert left(*log) == []
+
+
+def test_an_event_that_corrects_another_and_names_nobody_is_of_the_person_whom_that_one_named() -> None:
+    log = [
+        logged("a", "application.approved", validTo="2031-01-01", portalSubject="dana"),
+        logged("b", "application.approved", validTo="2032-01-01", corrects="a"),
+        logged("c", "application.approved", validTo="2033-01-01", corrects="b"),
+        logged("d", "membership.suspended", corrects="x"),
+    ]
+    named = {one.id: one.data.portalSubject for one in effective(log).events}
+    assert named == {"c": "dana", "d": None}

@@ -240,12 +240,28 @@ def effective(entries: Sequence[Entry]) -> Effective:
         if _name(one) not in dead
         and (one.name == "conflict.released" or all(newest_of[target] is one for target in _targets(one, log)))
     ]
-    events = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
+    said = [one for one in living if one.name not in ("record.corrected", "event.voided", "conflict.released")]
+    events = [_signed(one, log) for one in said]
     for one in living:
         if one.name == "record.corrected" and one.data.corrects is not None and not one.data.void:
             resolved = _rewrite(one, log)
             events += [resolved] if resolved is not None else []
     return Effective(tuple(events), tuple(living), _chosen(entries, living))
+
+
+def _signed(one: Entry, log: Mapping[str, list[Entry]]) -> Entry:
+    """The event with the sign-in of what it corrects, where it names none itself: its person has not changed."""
+    target, seen = one, {_name(one)}
+    while target.data.portalSubject is None:
+        corrected = _corrected_by(target, log)
+        if corrected is None or _name(corrected) in seen:
+            return one
+        seen.add(_name(corrected))
+        target = corrected
+    if target is one:
+        return one
+    data = msgspec.structs.replace(one.data, portalSubject=target.data.portalSubject)
+    return msgspec.structs.replace(one, data=data)
 
 
 def _chosen(entries: Sequence[Entry], living: Sequence[Entry]) -> frozenset[str]:

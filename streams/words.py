@@ -21,12 +21,14 @@ class Heard(NamedTuple):
 
 
 _STOP: Final = {
-    "en": """stop stopall unsubscribe cancel end quit optout revoke; opt out; stop all; stop it; stop texting;
-        stop texting me; stop texts; stop messages; stop sending; unsubscribe me; no more; no more texts;
-        no more messages; do not text me; do not text; dont text me; remove me; take me off; leave me alone""",
-    "es": """parar pare paren alto basta cancelar cancele detener detenga baja; darme de baja; dar de baja; no mas;
-        no mas mensajes; no mas textos; no me escriba; no me escriban; dejen de escribir; dejar de recibir; no enviar;
-        no envien mas; no quiero mas; ya no quiero; no quiero recibir; detenganse; dejen de""",
+    "en": """stop stopall unsubscribe unsuscribe cancel end quit optout revoke remove; opt out; stop all; stop it;
+        stop texting; stop texting me; stop texts; stop messages; stop sending; unsubscribe me; no more; no more texts;
+        no more messages; do not text me; do not text; dont text me; stop contacting; do not contact me;
+        dont contact me; remove me; remove my number; delete my number; take me off; leave me alone""",
+    "es": """parar pare paren alto basta cancelar cancele detener detenga baja terminar salir; darme de baja;
+        dar de baja; no mas; no mas mensajes; no mas textos; no me escriba; no me escriban; dejen de escribir;
+        dejar de recibir; no enviar; no envien mas; no quiero mas; ya no quiero; no quiero recibir; no quiero mensajes;
+        detenganse; dejen de""",
     "zh-Hans": "停止 退订 取消 取消订阅 停 不要再发 别再发 不要发短信 不要再发短信",
     "zh-Hant": "停止 退訂 取消訂閱 停 不要再發 別再發 不要發簡訊 不要再發簡訊",
     "vi": """; dừng; ngừng; ngưng; hủy; hủy bỏ; thôi; dừng lại; ngừng gửi; không gửi nữa; đừng nhắn nữa; đừng gửi nữa;
@@ -131,6 +133,9 @@ _STRONG: Final = frozenset(
         "отписаться",
     }
 )
+_LEADING: Final = frozenset({"stop", "unsubscribe", "optout"})
+"""What counts before a text of any length: who begins so gives an order, and then says why."""
+
 _NOT: Final = frozenset({"dont", "not", "never", "non", "nao", "pas", "pa", "huwag", "wag", "не"})
 """Right before a word they turn it round: "please do not stop texting me"."""
 
@@ -195,14 +200,15 @@ def hear(text: str) -> Heard | None:
     bare = "".join(word for word in words if word not in _POLITE)
     if bare in _WHOLE:
         return _WHOLE[bare]
-    if not words or len(words) > _LETTER:
+    if not words:
         return None
-    for phrase, heard in _INSIDE.items():
-        if _contains(words, said, phrase):
-            return heard
-    if len(words) > _ORDER:
-        return None
-    return next((_WHOLE[word] for at, word in enumerate(words) if word in _STRONG and _meant(words, at)), None)
+    if len(words) <= _LETTER:
+        for phrase, heard in _INSIDE.items():
+            if _contains(words, said, phrase):
+                return heard
+    if len(words) <= _ORDER:
+        return next((_WHOLE[word] for at, word in enumerate(words) if word in _STRONG and _meant(words, at)), None)
+    return _WHOLE[words[0]] if words[0] in _LEADING and _meant(words, 0) else None
 
 
 def _contains(words: list[str], said: str, phrase: tuple[str, ...]) -> bool:

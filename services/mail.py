@@ -267,7 +267,8 @@ def compose(mail: Mail) -> bytes:
     The same Mail gives the same bytes, so that a message sent again is the same message. Raises ValueError for a
     header that would break out of its line.
     """
-    message = EmailMessage(policy=SMTP_POLICY)
+    # An address with other letters cannot be written in ASCII; only a relay that takes such letters gets the message.
+    message = EmailMessage(policy=SMTP_POLICY.clone(utf8=not mail.headers.get("To", "").isascii()))
     # Setting the content removes every header whose name starts with Content-, so those come after it.
     about_content = {name: value for name, value in mail.headers.items() if name.lower().startswith("content-")}
     for name, value in mail.headers.items():

@@ -12,7 +12,7 @@ from services import mail as mailing
 from services.attempt import Answer, Attempt
 from services.failpoints import Failpoints
 from services.mail import Mailer
-from tests.edge.conftest import MAILBOX, mail
+from tests.edge.conftest import MAILBOX, Rig, mail
 
 
 class Relay:
@@ -80,6 +80,13 @@ async def test_a_connection_that_the_relay_has_had_enough_of_costs_no_message() 
         answers = [await send(mailer) for _ in range(5)]
     assert [answer.result for answer in answers] == ["accepted"] * 5
     assert relay.messages == [2, 2, 1]
+
+
+async def test_an_address_with_other_letters_stands_in_the_header_as_it_is(rig: Rig) -> None:
+    assert (await rig.dialled(mail(to="rosá@example.com"))).result == "accepted"
+    [letter] = rig.sandbox.world.inbox.letters()
+    assert "\r\nTo: rosá@example.com\r\n".encode() in letter.content
+    assert letter.part("plain") == "Aprobado: señal\n.\nfin\n"
 
 
 async def test_a_connection_carries_so_many_messages_and_is_ended_with_a_goodbye(

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from services.cli import COMMANDS, cli
 from services.generate import command as generate
+from services.preview import command as preview
 from services.worker import command as worker
 
 
@@ -58,3 +59,21 @@ def test_a_worker_without_any_stage_is_refused() -> None:
     result = CliRunner().invoke(worker, ["--stages", ","])
     assert result.exit_code == 2
     assert "expected some of intake, records, travelers, addresses" in result.stderr
+
+
+def test_a_language_that_is_not_there_is_not_previewed(tmp_path: Path) -> None:
+    result = CliRunner().invoke(preview, ["--language", "xx", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "there is no xx; expected some of en, " in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff"])
+def test_a_folder_of_other_files_is_no_folder_of_languages(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "some" / "where" / "language.toml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    result = CliRunner().invoke(preview, ["--in", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.splitlines()) == 1

@@ -23,13 +23,17 @@ def command(context: click.Context, out: Path | None, tags: tuple[str, ...], roo
         settings = Settings.load()
         settings.make_data_dir()
         out = settings.data_dir / "preview"
-    sources = templates.load(*([root] if root else []))
     try:
+        sources = templates.load(*([root] if root else []))
         catalogue = Catalogue(sources)
+        for tag in tags:
+            if tag not in catalogue.languages:
+                known = ", ".join(catalogue.languages)
+                raise click.BadParameter(f"there is no {tag}; expected some of {known}", param_hint="--language")
         whole = [tag for tag in catalogue.languages if all((tag, kind) in catalogue.library.files for kind in KINDS)]
         made = pages.build(catalogue, tags)
         made |= {f"{tag}.po": translation.export(tag, sources) for tag in whole if f"{tag}.html" in made}
-    except CatalogueError as error:
+    except (CatalogueError, UnicodeDecodeError) as error:
         raise click.ClickException(str(error)) from None
     out.mkdir(parents=True, exist_ok=True)
     for name, page in made.items():

@@ -62,7 +62,9 @@ class Library:
             if path not in sources:
                 raise CatalogueError(path, "is missing")
         self.frame: Final = sources[_FRAME]
-        tagged = sorted(path.split("/")[0] for path in sources if path.endswith("/language.toml"))
+        tagged = sorted(
+            path.split("/")[0] for path in sources if path.endswith("/language.toml") and path.count("/") == 1
+        )
         ordered = [ENGLISH, *(tag for tag in tagged if tag != ENGLISH)]
         self.languages: Final = {
             tag: languages.parse(path, sources[path]) for tag in ordered for path in [f"{tag}/language.toml"]

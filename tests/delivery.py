@@ -243,6 +243,12 @@ class Assembly:
         ids = {(letter["to"], letter["id"]) for letter in letters if self._run in letter["to"]}
         return len(ids)
 
+    def unsent(self) -> int:
+        """Segments that the worker believes to wait at the provider."""
+        address = (self._folder / "worker" / "addresses.metrics").read_text()
+        with urllib.request.urlopen(f"http://{address}/healthz", timeout=10) as answer:
+            return int(msgspec.json.decode(answer.read())["dialer"]["unsent"])
+
     def stop(self) -> None:
         """End all that was started."""
         for process in self._processes:

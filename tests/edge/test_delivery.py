@@ -79,6 +79,7 @@ def test_whatever_the_provider_does_to_different_texts_at_once_each_arrives_once
         assert (fates[2 * number].taken, fates[2 * number].endings) == (taken, [ending]), fault
     judge({str(number): fate for number, fate in enumerate(fates[1::2])}, 1, "delivered")
     assert not [fate for fate in fates if "duplicate-confirmed" in fate.reasons]
+    assert delivery.unsent() == 0, "nothing waits at the provider of which all is known"
 
 
 @pytest.mark.skipif(not FULL, reason="each fault alone takes minutes: TTN_TEST_FULL=1")

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from streams.channels import BOTH
 from streams.records import machine
 from streams.records.guards import GUARDS
-from streams.records.news import BOTH, TELL
+from streams.records.news import TELL
 from streams.records.reminders import ACTION, CONDITIONAL, EXPIRY, INTERVIEW, REPLY
 
 PAGE: Final = Path(__file__).parent.parent / "schemas" / "states.md"

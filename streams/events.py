@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.cloudevents import CloudEvent
 from schemas.documents import address
+from schemas.internal import News, Outcome, Send
 from schemas.outputs import Audit, Notification, Suppression, Timing, Transition, TravelerStatus, WorkItem
 from schemas.vocabulary import NotificationState
 from streams import topics
@@ -89,6 +90,30 @@ def notification(state: NotificationState, data: Notification, at: datetime, ste
         data=data,
     )
     return Publish(topics.NOTIFICATIONS, data.travelerId, event)
+
+
+def outcome(
+    state: NotificationState, data: Notification, about: News | Send, at: datetime, claimed: datetime | None = None
+) -> Outcome:
+    """The same step as those hear of it who sent the message."""
+    return Outcome(
+        notificationId=data.notificationId,
+        travelerId=data.travelerId,
+        record=about.record or "",
+        applicationId=about.applicationId,
+        kind=data.kind,
+        fact=about.fact,
+        channel=data.channel,
+        state=state,
+        at=at,
+        plannedAt=data.plannedAt,
+        claimedAt=claimed,
+        languageRequested=data.languageRequested,
+        languageServed=data.languageServed,
+        templateVersion=data.templateVersion,
+        code=data.code,
+        reason=data.reason,
+    )
 
 
 def timing(row: Timing, at: datetime) -> Publish:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from schemas.internal import Facts, Mail, Message, Outcome, Text
+from schemas.internal import Facts, Mail, Message, Text
 from schemas.outputs import Channel, Notification
 from schemas.vocabulary import NotificationState
 from streams import events
@@ -92,22 +92,5 @@ class Turn:
         self.emit(events.notification(state, data, self.now, f"{send.round}:{step}"))
         if job.reply or state not in events.NOTED:
             return
-        outcome = Outcome(
-            notificationId=send.notificationId,
-            travelerId=send.travelerId,
-            record=send.record or "",
-            applicationId=send.applicationId,
-            kind=send.kind,
-            fact=send.fact,
-            channel=send.channel,
-            state=state,
-            at=self.now,
-            plannedAt=send.plannedAt,
-            claimedAt=job.tries[-1].at if job.tries else None,
-            languageRequested=send.languageRequested,
-            languageServed=served,
-            templateVersion=data.templateVersion,
-            code=data.code,
-            reason=data.reason,
-        )
-        self.tell("travelers", send.travelerId, outcome)
+        claimed = job.tries[-1].at if job.tries else None
+        self.tell("travelers", send.travelerId, events.outcome(state, data, send, self.now, claimed))

@@ -5,13 +5,10 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from schemas.internal import Facts, News
-from schemas.outputs import Channel
 from streams.calendar import EASTERN, local_day, next_morning
+from streams.channels import BOTH
 from streams.policy import Policy
 from streams.records.picture import APPLICATION, MEMBERSHIP, REVIEW, Case, Picture, Step
-
-BOTH: Final[tuple[Channel, ...]] = ("sms", "email")
-EMAIL: Final[tuple[Channel, ...]] = ("email",)
 
 EMAIL_ONLY_AFTER: Final = timedelta(days=7)
 SILENT_AFTER: Final = timedelta(days=30)

@@ -11,11 +11,9 @@ from typing import Final, NamedTuple
 from schemas.internal import Facts, News
 from schemas.outputs import Channel
 from streams.calendar import EASTERN, end_of_day, local_day, morning, next_morning
+from streams.channels import BOTH, EMAIL, SMS
 from streams.records.guards import renews
-from streams.records.news import BOTH, EMAIL
 from streams.records.picture import Appointment, Case, Picture
-
-SMS: Final[tuple[Channel, ...]] = ("sms",)
 
 EXPIRY: Final = ((180, EMAIL), (90, EMAIL), (30, BOTH), (14, BOTH))
 """Days before `validTo`, TSA's published rhythm (domain 1.1), and channels (domain 3.9)."""

@@ -6,8 +6,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.internal import Enroll, Facts, News, Notice, Outcome
-from schemas.outputs import Channel, OverlayView, Transition
+from schemas.outputs import OverlayView, Transition
 from streams import events, hours
+from streams.channels import BOTH, EMAIL
 from streams.travelers import messages, programs
 from streams.travelers.state import Seen, Traveler
 from streams.travelers.turn import Turn
@@ -16,8 +17,6 @@ from streams.travelers.view import overlay_end
 _NAMES: Final = {"PAUSED": "PROGRAM_PAUSED", "DEGRADED": "PROGRAM_DEGRADED", "NORMAL": "PROGRAM_NORMAL"}
 _NOT_AFTER: Final = timedelta(hours=72)
 _KINDS: Final = ("PROGRAM_NOTICE", "CORRECTION")
-BOTH: Final[tuple[Channel, ...]] = ("sms", "email")
-EMAIL: Final[tuple[Channel, ...]] = ("email",)
 
 
 def notice(turn: Turn, message: Notice) -> None:

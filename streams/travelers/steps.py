@@ -66,25 +66,7 @@ def say(
     )
     turn.emit(events.notification(state, data, turn.now, f"{item.round}:{item.holds}"))
     if item.kept and state in events.NOTED:
-        forward(
-            turn,
-            Outcome(
-                notificationId=name,
-                travelerId=turn.traveler.id,
-                record=news.record,
-                applicationId=news.applicationId,
-                kind=news.kind,
-                fact=news.fact,
-                channel=item.channel,
-                state=state,
-                at=turn.now,
-                plannedAt=news.plannedAt,
-                languageRequested=requested,
-                languageServed=served,
-                templateVersion=data.templateVersion,
-                reason=reason,
-            ),
-        )
+        forward(turn, events.outcome(state, data, news, turn.now))
 
 
 def forward(turn: Turn, message: Outcome) -> None:

@@ -63,7 +63,7 @@ class Line(Generic[J]):
         wait = self.pacer.wait(now)
         if wait > 0:
             return wait
-        job, segments = self._lanes.pop(newest=self.pacer.recovering)
+        job, segments = self._lanes.pop(newest=self.pacer.recovering, trial=self.breaker.is_open)
         self.pacer.spend(now, segments)
         self.window.busy += 1
         return job

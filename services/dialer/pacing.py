@@ -123,11 +123,11 @@ class Lanes(Generic[T]):
         """Segments that wait in this lane and above."""
         return sum(self._weights[: lane + 1])
 
-    def pop(self, newest: bool) -> tuple[T, int]:
-        """The next to leave, and its segments. Raises IndexError where nothing waits."""
+    def pop(self, newest: bool, trial: bool = False) -> tuple[T, int]:
+        """The next to leave, and its segments; as a `trial`, one of the last lane. Raises IndexError for none."""
         lanes = [lane for lane in range(LANES) if self._waiting[lane]]
         self._taken += 1
-        lane = lanes[-1 if self._taken % _EVERY == 0 else 0]
+        lane = lanes[-1 if trial or self._taken % _EVERY == 0 else 0]
         waiting = self._waiting[lane]
         if newest:
             index = max(range(len(waiting)), key=waiting.__getitem__)

@@ -180,6 +180,17 @@ def test_a_trial_that_never_left_leaves_the_circuit_open_for_the_next() -> None:
     assert breaker.wait(31.0) == 0.0
 
 
+def test_the_trial_is_the_message_with_the_least_to_lose() -> None:
+    line: Line[str] = Line(100.0, 8, 8)
+    line.breaker.record(Answer(result="rejected", code="20003", trouble=True), 0.0)
+    for name, lane in (("deadline", 1), ("status", 2), ("digest", 3)):
+        assert offer(line, name, lane=lane, now=40.0) is None
+    assert line.next(40.0) == "digest"
+    line.breaker.begin()
+    line.done(ACCEPTED, 40.1)
+    assert line.next(40.2) == "deadline"
+
+
 def test_old_failures_are_forgotten() -> None:
     breaker = Breaker()
     for second in range(15):

@@ -27,6 +27,9 @@ from services.wire import Outgoing
 
 SESSION: Final = 10.0
 
+SILENT: Final = 5.0
+"""Seconds without an answer of a broker after which what it said before tells nothing."""
+
 
 class App(faust.App):
     """A stage as a Faust app. A crash of any of its services ends the process."""
@@ -134,6 +137,11 @@ class StageApp:
         """
         unread = cast("Consumer", self.app.consumer).unread(partition.place)
         return None if unread is None else len(partition.inlet) + partition.under_way + unread
+
+    def hears(self) -> bool:
+        """Whether the brokers answer, as they do all the time where no partition has anything waiting."""
+        consumer = cast("Consumer", self.app.consumer)
+        return all(consumer.silence(place) < SILENT for place in self.owned.places())
 
     async def send(self, record: Outgoing) -> int:
         """Write one record by itself, outside the transactions; its offset, when Kafka holds it."""

@@ -1,6 +1,7 @@
 """Faust's transport with our consumer, producer and transaction manager; see the table in services/runtime."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -44,13 +45,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def reach(self, place: TopicPartition) -> tuple[int, int] | None:
         """The offset to fetch next and the last stable one; None where one of them is unknown."""
+        state = self._state(place)
+        known = state is not None and state.has_valid_position and state.lso is not None
+        return (state.position, state.lso) if known else None
+
+    def heard(self, place: TopicPartition) -> float:
+        """The time of day at which a broker last answered a fetch of this partition; 0 where none has."""
+        state = self._state(place)
+        return 0.0 if state is None else (state.timestamp or 0) / 1000
+
+    def _state(self, place: TopicPartition) -> Any:
+        """What the client knows of a partition; None where it does not have it."""
         consumer = self._consumer
         subscription = None if consumer is None else consumer._subscription.subscription
         assignment = None if subscription is None else subscription.assignment
-        if assignment is None or place not in assignment.tps:
-            return None
-        state = assignment.state_value(place)
-        return (state.position, state.lso) if state.has_valid_position and state.lso is not None else None
+        return None if assignment is None or place not in assignment.tps else assignment.state_value(place)
 
     def member(self) -> Member:
         """Who we are in the group, as of its last assignment. Raises RuntimeError where it has dropped us since."""
@@ -182,6 +191,10 @@ class Consumer(driver.Consumer):
         if reach is None or delivered is None or self._delivered_in != self.owned.turn:
             return None
         return max(0, reach[1] - delivered)
+
+    def silence(self, place: TopicPartition) -> float:
+        """Seconds since a broker last answered a fetch of this partition, which it does every half second at least."""
+        return time.time() - self._thread.heard(place)
 
     def _note_delivered(self, turn: int) -> None:
         """Nothing is on its way from the client's thread: what it has moved past, markers too, has been delivered."""

@@ -56,13 +56,15 @@ class Watch:
         lags = [self._app.lag(partition) for partition in partitions]
         dues = [due for partition in partitions if (due := _due(partition)) is not None]
         ages = [age for partition in partitions if (age := _age(partition)) is not None]
+        lag = None if None in lags else sum(lag for lag in lags if lag is not None)
         return {
             "stage": self._stage,
             "state": "running" if owned.ready else "recovering",
             "assignment": [{"topic": p.place.topic, "partition": p.place.partition} for p in partitions],
             "restoring": self._app.owned.restoring(),
             "standby": None if owned.standby is None else owned.standby.health(),
-            "lag": None if None in lags else sum(lag for lag in lags if lag is not None),
+            # That nothing is left is true only as long as somebody says so.
+            "lag": None if lag == 0 and not self._app.hears() else lag,
             "oldestAge": round(max(ages, default=0.0), 3),
             "busy": sum(partition.under_way > 0 for partition in partitions),
             "nextDue": _said(min(dues, default=None)),

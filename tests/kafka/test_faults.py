@@ -228,6 +228,21 @@ def _set(clock: Path, seconds: int) -> None:
     beside.replace(clock)
 
 
+def test_a_worker_that_hears_of_no_broker_does_not_say_that_nothing_is_left(alone: tuple[Cluster, Rig]) -> None:
+    cluster, rig = alone
+    worker = rig.worker(session=30.0)
+    rig.feed(rig.hits(100))
+    rig.settle(worker)
+    cluster.brokers[0].signal(signal.SIGSTOP)
+    try:
+        wait_for(lambda: worker.health().get("lag", 0) is None, "it knows nothing of what is left")
+        assert worker.health()["state"] == "running"
+    finally:
+        cluster.brokers[0].signal(signal.SIGCONT)
+    rig.settle(worker)
+    assert worker.stop() == 0, worker.said()[-2000:]
+
+
 def _jumps(worker: Worker) -> list[float]:
     """The seconds of the jumps that a worker has said."""
     said = (json.loads(line) for line in worker.said().splitlines(keepends=True) if line.endswith("}\n"))

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import socket
 import sys
 import time
 import uuid
@@ -83,11 +84,28 @@ class Slot:
         raise SettingsError(f"TTN_DATA_DIR: expected fewer than {_SLOTS} workers on one data dir.")
 
 
-class Supervisor:
-    """Keeps the stages running."""
+def listening(settings: Settings, stages: Sequence[str]) -> dict[str, str]:
+    """Where each stage serves its metrics: the first one at TTN_METRICS_LISTEN, the others at the ports that follow.
 
-    def __init__(self, stages: Sequence[str], slot: Slot, session: float, *, static: bool, standby: bool) -> None:
-        self._stages = stages
+    Raises SettingsError where one of these is taken.
+    """
+    host, first = settings.metrics_listen
+    named = f"[{host}]" if ":" in host else host
+    ports = [first + number if first else 0 for number in range(len(stages))]
+    for port in filter(None, ports):
+        try:
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except (OSError, OverflowError):
+            wanted = f"{named}:{first}" + (f" to {ports[-1]}" if len(ports) > 1 else "")
+            raise SettingsError(f"TTN_METRICS_LISTEN: expected {wanted} to be free, a port for each stage.") from None
+    return {stage: f"{named}:{port}" for stage, port in zip(stages, ports, strict=True)}
+
+
+class Supervisor:
+    """Keeps the stages running. `metrics` says for each where it serves its metrics."""
+
+    def __init__(self, metrics: Mapping[str, str], slot: Slot, session: float, *, static: bool, standby: bool) -> None:
+        self._metrics = metrics
         self._slot = slot
         self._session = session
         self._static = static
@@ -100,7 +118,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        await asyncio.gather(*(self._keep(stage) for stage in self._stages))
+        await asyncio.gather(*(self._keep(stage) for stage in self._metrics))
         return 1 if self._refused else 0
 
     async def _keep(self, stage: str) -> None:
@@ -130,7 +148,7 @@ class Supervisor:
         child = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
-            env={**_ALLOCATOR, **os.environ},
+            env={**_ALLOCATOR, **os.environ, "TTN_METRICS_LISTEN": self._metrics[stage]},
             pass_fds=(self._slot.descriptor,),
             start_new_session=True,
         )
@@ -185,7 +203,10 @@ def command(
     child: tuple[str, str] | None,
     instance: str | None,
 ) -> None:
-    """Run the Faust workers, one child process per stage."""
+    """Run the Faust workers, one child process per stage.
+
+    Each serves /healthz and /metrics: the first stage at TTN_METRICS_LISTEN, the others at the ports that follow.
+    """
     if child is not None:
         main(child[0], Path(child[1]), instance, session, standby=standby)
     logs.configure("worker")
@@ -196,7 +217,8 @@ def command(
         endpoints.twilio_url(settings)
         endpoints.smtp_url(settings)
     slot = Slot(settings.data_dir)
-    sys.exit(asyncio.run(Supervisor(stages, slot, session, static=static, standby=standby).run()))
+    metrics = listening(settings, stages)
+    sys.exit(asyncio.run(Supervisor(metrics, slot, session, static=static, standby=standby).run()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The command line as a person at a terminal meets it: wrong input is a sentence, never a traceback."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from services.broker.cluster import free_ports
 from services.cli import COMMANDS, cli
 from services.generate import command as generate
 from services.preview import command as preview
+from services.settings import Settings, SettingsError
+from services.worker import STAGES, listening
 from services.worker import command as worker
 
 
@@ -77,3 +82,22 @@ def test_a_folder_of_other_files_is_no_folder_of_languages(tmp_path: Path, conte
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_each_stage_serves_its_metrics_at_a_port_of_its_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = Settings.load({"TTN_METRICS_LISTEN": f"127.0.0.1:{port}"})
+        with pytest.raises(SettingsError, match=rf"^TTN_METRICS_LISTEN: expected 127.0.0.1:{port} to be free"):
+            listening(settings, ["intake"])
+    assert listening(settings, ["intake"]) == {"intake": f"127.0.0.1:{port}"}
+    assert set(listening(Settings.load({}), STAGES).values()) == {"127.0.0.1:0"}
+    for first in free_ports(20):
+        with contextlib.suppress(SettingsError):
+            places = listening(Settings.load({"TTN_METRICS_LISTEN": f"127.0.0.1:{first}"}), STAGES)
+            assert list(places.values()) == [f"127.0.0.1:{first + number}" for number in range(len(STAGES))]
+            break
+    else:
+        pytest.fail("no four ports in a row are free")
+    with pytest.raises(SettingsError, match=r"^TTN_METRICS_LISTEN: expected 127.0.0.1:65534 to 65537 to be free"):
+        listening(Settings.load({"TTN_METRICS_LISTEN": "127.0.0.1:65534"}), STAGES)

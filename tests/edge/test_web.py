@@ -311,7 +311,7 @@ async def _settled(condition: Callable[[], bool]) -> None:
 @pytest.fixture
 async def loop_of_three(site: Site) -> AsyncIterator[tuple[Rig, Site]]:
     """A dialer, the sandbox and the web, each calling the next."""
-    settings = msgspec.structs.replace(site.settings, public_url=site.url, send_timeout=1.0, sender_rate=1000.0)
+    settings = msgspec.structs.replace(site.settings, public_url=site.url, send_timeout=5.0, sender_rate=1000.0)
     server = WebServer(settings, KEYS, site.held)
     url = await server.start()
     settings = msgspec.structs.replace(settings, public_url=url)
@@ -437,7 +437,7 @@ async def test_a_receipt_is_sealed_in_the_partition_of_its_address_before_it_is_
         async with aiohttp.ClientSession() as session:
             site = Site(url, settings, Held(), session)
             assert await site.post(f"/twilio/status/{TOKEN}", site.receipt()) == 204
-        record = await asyncio.wait_for(consumer.getone(), 15)
+        record = await asyncio.wait_for(consumer.getone(), 60)
         assert record.key == KEY.encode()
         assert record.partition == wire.partition_of(KEY.encode(), 4)
         assert NUMBER.encode() not in record.value

@@ -31,6 +31,7 @@ def test_every_reason_and_every_state_has_its_words() -> None:
     assert set(words.SUPPRESSED) == set(get_args(Reason))
     assert set(words.STEPS) | set(words.ENDINGS) | {"suppressed"} == set(get_args(NotificationState))
     assert set(words.ENDINGS) | {"suppressed"} == set(FINAL)
+    assert set(words.OPEN) == set(get_args(NotificationState)) - set(FINAL)
 
 
 @pytest.mark.parametrize("name", [name.partition("-")[0] for name in NAMES])
@@ -224,3 +225,13 @@ def test_a_request_to_forget_that_could_not_be_used_hides_nothing() -> None:
     text = tell(found, found.find("GE-1"))
     assert "application.submitted, said by cbp/ttp, id before" in text
     assert "language en" in text
+
+
+def test_a_message_that_waits_is_not_on_its_way() -> None:
+    scene = Scene().traveler("2027-02-01T14:00:00Z")
+    found = scene.cbp("2027-02-02T16:00:00Z", "application.submitted", portalSubject="dana").dossier(
+        "2027-02-02T16:01:00Z"
+    )
+    text = tell(found, found.find("GE-1"))
+    assert "APP_RECEIVED by text about application.submitted (id event-2): not sent yet: it waits." in text
+    assert "on its way" not in text

@@ -258,7 +258,7 @@ def _ending(step: Step) -> str:
     if step.state in words.ENDINGS:
         code = f" (code {step.data.code})" if step.data.code else ""
         return words.ENDINGS[step.state] + code
-    return f"on its way: {words.STEPS.get(step.state, step.state)}"
+    return words.OPEN.get(step.state, step.state)
 
 
 def _lateness(happened: datetime, arrived: datetime | None) -> str:

@@ -76,6 +76,16 @@ STEPS: Final = {
     "parked": "set aside",
 }
 
+OPEN: Final = {
+    "planned": "not sent yet",
+    "held": "not sent yet: it waits",
+    "claimed": "on its way: handed to the provider",
+    "accepted": "on its way: the provider has it, and it is not delivered yet",
+    "rejected": "not sent yet: it did not get through, and may be tried again",
+    "in-doubt": "sent perhaps: the provider has not answered",
+}
+"""Where a message is whose life is not over."""
+
 REJECTED: Final = {
     "not-found": "the provider's list does not have it: it never arrived there",
     "not-sent": "it never left for the provider",

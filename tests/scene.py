@@ -36,6 +36,19 @@ class Scene:
         """A PreCheck event of the record TSA-1, or of another `recordId`."""
         return self._event(at, PRECHECK, name, {"recordId": "TSA-1", **data})
 
+    def notice(self, at: str, identifier: str, time: str, **notice: Any) -> "Scene":
+        """A notice of Global Entry."""
+        event = {
+            "specversion": "1.0",
+            "id": identifier,
+            "source": "cbp/ttp",
+            "type": "gov.dhs.cbp.ttp.program.notice",
+            "time": time,
+            "subject": "GLOBAL_ENTRY",
+            "data": {"notice": notice},
+        }
+        return self._line(at, topic=GLOBAL_ENTRY, event=event)
+
     def profile(self, at: str, name: str = "updated", **data: Any) -> "Scene":
         """A profile event of the subject `dana`, or of another `portalSubject`."""
         return self._event(at, PROFILE, name, {"portalSubject": "dana", **data})

@@ -398,6 +398,33 @@ def test_a_question_or_warning_about_a_number_that_waits_for_the_morning_leaves_
     assert story.fates("CONTACT_CHANGED", "email") == [("delivered", None)]
 
 
+@pytest.mark.parametrize(
+    ("time", "texts", "emails"),
+    [
+        ("2027-02-14T16:00:00Z", ["delivered"], ["delivered"]),
+        ("2027-02-10T16:00:00Z", ["suppressed"], ["delivered"]),
+        ("2027-01-10T16:00:00Z", ["suppressed"], ["suppressed"]),
+    ],
+)
+def test_a_notice_or_a_change_of_number_that_is_old_when_it_comes_in_is_told_as_old_news_is(
+    time: str, texts: list[str], emails: list[str]
+) -> None:
+    story = (
+        Scene()
+        .traveler("2027-01-01T14:00:00Z")
+        .cbp("2027-01-02T16:00:00Z", "application.submitted", portalSubject="dana")
+        .notice("2027-02-20T16:00:00Z", "old", time, state="PAUSED")
+        .staff("2027-02-20T16:01:00Z", "approve-notice", "old", "pat")
+        .staff("2027-02-20T16:02:00Z", "approve-notice", "old", "kim")
+        .cbp("2027-02-20T17:00:00Z", "contact.updated", time=time, person={"phone": NEW})
+        .play(until="2027-02-21T00:00:00Z")
+    )
+    for kind in ("PROGRAM_NOTICE", "CONTACT_CHANGED"):
+        assert [end for end, _ in story.fates(kind, "sms")] == texts
+        assert [end for end, _ in story.fates(kind, "email")] == emails
+    assert [end for end, _ in story.fates("OPT_IN_REQUEST", "sms")] == texts
+
+
 def test_a_yes_from_a_number_that_was_asked_and_given_up_since_is_no_welcome() -> None:
     story = (
         _received()

@@ -3,12 +3,12 @@
 import msgspec
 
 from schemas.internal import Facts, News, ToldWrong
-from streams.channels import BOTH, EMAIL
+from streams.channels import BOTH, EMAIL, SILENT_AFTER, withheld
 from streams.grammar import ToStage
 from streams.intake import program_key
 from streams.records import timing
 from streams.records.log import Entry
-from streams.records.news import SILENT_AFTER, news, withheld, worth_telling
+from streams.records.news import news, worth_telling
 from streams.records.outbox import base, plan, supersede
 from streams.records.picture import Picture, Step
 from streams.records.state import Told

@@ -6,13 +6,9 @@ from typing import Final, NamedTuple
 
 from schemas.internal import Facts, News
 from streams.calendar import EASTERN, local_day, next_morning
-from streams.channels import BOTH
+from streams.channels import BOTH, withheld
 from streams.policy import Policy
 from streams.records.picture import APPLICATION, MEMBERSHIP, REVIEW, Case, Picture, Step
-
-EMAIL_ONLY_AFTER: Final = timedelta(days=7)
-SILENT_AFTER: Final = timedelta(days=30)
-"""How old news may be when it arrives (contract 5.10)."""
 
 CENTER_LETTER: Final = timedelta(days=30)
 
@@ -154,14 +150,6 @@ def news(
         facts=facts,
         withheld=withheld(step.at, step.receivedAt),
     )
-
-
-def withheld(occurred: datetime, received: datetime) -> dict[str, str]:
-    """The channels on which what was that old when it came in is no news any more (contract 5.10)."""
-    age = received - occurred
-    if age > SILENT_AFTER:
-        return dict.fromkeys(BOTH, "not-news")
-    return {"sms": "not-news"} if age > EMAIL_ONLY_AFTER else {}
 
 
 def _told_before(step: Step, fact: str, picture: Picture, zones: tuple[str, ...]) -> int:

@@ -6,10 +6,11 @@ from typing import Final
 import msgspec
 
 from schemas.internal import News, Plan, Withdraw
+from streams.channels import SILENT_AFTER
 from streams.identity import event_id
 from streams.records.log import Entry
 from streams.records.machine import TERMINAL
-from streams.records.news import DECIDED, SILENT_AFTER, replaces
+from streams.records.news import DECIDED, replaces
 from streams.records.picture import APPLICATION, Step
 from streams.records.state import Item, Record
 from streams.records.turn import Turn

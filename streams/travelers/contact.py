@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from schemas.internal import Answered, ContactChanged, Facts, News, Owned
 from streams import contacts
+from streams.channels import BOTH, SMS, withheld
 from streams.identity import event_id
 from streams.travelers import messages
 from streams.travelers.people import is_child, recipient
@@ -48,11 +49,12 @@ def changed(turn: Turn, before: Profile, cause: str, occurred: datetime, source:
     if moved and old is not None and old.verified:
         news = _news(turn, "CONTACT_CHANGED", cause, occurred, source)
         closed = {} if before.consentSms is True else {"sms": "no-consent"}
-        messages.start(turn, replace(news, channels=("sms", "email"), withheld=closed), to={"sms": old.address})
+        news = replace(news, channels=BOTH, withheld=closed | news.withheld)
+        messages.start(turn, news, to={"sms": old.address})
     asked = old is None or moved or before.consentSms is not True
     if asked and not new.verified and turn.traveler.profile.consentSms is True:
         news = _news(turn, "OPT_IN_REQUEST", cause, occurred, source)
-        messages.start(turn, replace(news, channels=("sms",)), to={"sms": new.address})
+        messages.start(turn, replace(news, channels=SMS), to={"sms": new.address})
 
 
 def register(turn: Turn) -> None:
@@ -111,4 +113,5 @@ def _news(turn: Turn, kind: str, cause: str, occurred: datetime, source: Contact
         channels=(),
         exempt=True,
         facts=Facts(program=program),
+        withheld=withheld(occurred, turn.now),
     )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from schemas.internal import Enroll, Facts, News, Notice, Outcome
 from schemas.outputs import OverlayView, Transition
 from streams import events, hours
-from streams.channels import BOTH, EMAIL
+from streams.channels import BOTH, EMAIL, withheld
 from streams.travelers import messages, programs
 from streams.travelers.state import Seen, Traveler
 from streams.travelers.turn import Turn
@@ -110,6 +110,7 @@ def _tell(turn: Turn, message: Notice, record: str) -> None:
         notAfter=turn.now + _NOT_AFTER,
         channels=channels,
         facts=Facts(program=message.program, dates={"on": day}),
+        withheld=withheld(message.occurredAt, message.receivedAt),
     )
     messages.start(turn, news)
 

@@ -51,7 +51,18 @@ def test_a_case_that_is_open_at_the_end_of_a_quarter_is_counted_as_censored_in_t
 
 def test_nothing_is_written_of_an_open_case_before_the_books_of_a_quarter_close() -> None:
     assert rows(scene().play("2027-05-01T03:59:59Z"), "M1") == []
-    assert len(rows(scene().play("2027-05-01T04:00:00Z"), "M1")) == 1
+    assert len(rows(scene().play("2027-05-01T10:00:00Z"), "M1")) == 1
+
+
+def test_the_books_of_a_quarter_close_for_one_record_after_another_and_say_the_same() -> None:
+    story = Scene()
+    for number in range(5):
+        story.cbp("2027-02-01T15:00:00Z", "application.submitted", recordId=f"GE-{number}")
+    found = rows(story.play("2027-09-01T00:00:00Z"), "M1")
+    written = [row["produced_at"] for row in found]
+    assert len(set(written)) == 10, "at another hour in each quarter"
+    assert {moment[:10] for moment in written} == {"2027-05-01", "2027-07-31"}
+    assert {row["stop_at"] for row in found} == {"2027-04-01T04:00:00Z", "2027-07-01T04:00:00Z"}
 
 
 def test_a_case_that_ends_before_the_books_close_is_written_once() -> None:

@@ -36,7 +36,7 @@ def settle(turn: Turn, trigger: Entry | None) -> None:
     contested = bool(picture.conflicts)
     release(turn, contested)
     # The clock alone stops no CX clock but by a step, or when books close.
-    if trigger is not None or state.steps != steps or turn.now == timing.books_close(turn.now):
+    if trigger is not None or state.steps != steps or timing.closing_quarter(turn) is not None:
         timing.rows(turn, picture)
     closing = timing.next_closing(turn, picture)
     shown = picture.current.next_changes(turn.now) if picture.current else None

@@ -9,6 +9,7 @@ Kaplan-Meier estimate of it needs.
 """
 
 import itertools
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -53,6 +54,9 @@ RENEWAL_WINDOW: Final = 12
 LATE: Final = timedelta(days=30)
 """How late news of a quarter may come in and still count in it; what is older tells nobody (contract 5, item 10)."""
 
+SPREAD: Final = timedelta(hours=6)
+"""Over how long the books of a quarter close, one record after another."""
+
 
 class Clock(NamedTuple):
     """One clock, that has stopped or is `open` and then stops for now. `name` tells it from the record's others."""
@@ -88,8 +92,8 @@ def rows(turn: "Turn", picture: Picture) -> None:
 
     What still runs is written when the books of a quarter close, as it stood at the quarter's end.
     """
-    closing = turn.now == books_close(turn.now)
-    until = quarter_end(turn.now - LATE) if closing else turn.now
+    closing = closing_quarter(turn)
+    until = closing or turn.now
     for clock in _clocks(turn, picture, until):
         if not clock.open or (clock.start[1] < until and (closing or _had_stopped(turn, clock))):
             _write(turn, clock)
@@ -98,12 +102,28 @@ def rows(turn: "Turn", picture: Picture) -> None:
 def next_closing(turn: "Turn", picture: Picture) -> datetime | None:
     """When books close next, where a clock may still run then."""
     waiting = any(case.state in OPEN for case in picture.cases) or picture.review.state in UNDECIDED
-    return books_close(turn.now + timedelta.resolution) if waiting and turn.state.deceased is None else None
+    if not waiting or turn.state.deceased is not None:
+        return None
+    end = quarter_end(turn.now - LATE - SPREAD)
+    while (closing := _closes(turn, end)) <= turn.now:
+        end = quarter_end(end + timedelta.resolution)
+    return closing
 
 
-def books_close(moment: datetime) -> datetime:
-    """When the books of a fiscal quarter close, at or after a moment: what happened in it has had time to come in."""
-    return quarter_end(moment - LATE) + LATE
+def closing_quarter(turn: "Turn") -> datetime | None:
+    """The end of the fiscal quarter whose books close for this record now, if any do."""
+    end = quarter_end(turn.now - LATE - SPREAD)
+    return end if end <= turn.now - LATE and _closes(turn, end) == turn.now else None
+
+
+def _closes(turn: "Turn", end: datetime) -> datetime:
+    """When the books of a quarter close for this record: what happened in it has had time to come in.
+
+    Not for all records at once, and for each at an hour of its own in each quarter, as it has a name of its own then.
+    """
+    year, quarter = fiscal((end - timedelta.resolution).astimezone(zone(EASTERN)))
+    name = turn.identity.enrollment(turn.key, f"{year}Q{quarter}")
+    return end + LATE + timedelta(seconds=zlib.crc32(name.encode()) % SPREAD.seconds)
 
 
 def _had_stopped(turn: "Turn", clock: Clock) -> bool:

@@ -333,8 +333,8 @@ class Send(_Message, tag="send", frozen=True, kw_only=True):
     """A message whose channel, language and hour are decided: it may leave from `releaseAt` to `notAfter`.
 
     `lane` orders what waits for the provider: 0 consent and security, 1 deadlines and decisions, 2 status, 3 the rest.
-    `exempt` from caps. `optIn`: the one text that an unverified number may get. `rescue`: told here because another
-    channel failed. `round` counts how often the same message was withdrawn before, so that its steps have own ids.
+    `exempt` from caps. `rescue`: told here because another channel failed. `round` counts how often the same message
+    was withdrawn before, so that its steps have own ids.
     """
 
     notificationId: str
@@ -360,7 +360,6 @@ class Send(_Message, tag="send", frozen=True, kw_only=True):
     adverse: bool = False
     daytime: bool = False
     exempt: bool = False
-    optIn: bool = False
     rescue: bool = False
     round: int = 0
 

@@ -60,7 +60,6 @@ def hand(turn: Turn, name: str, to: str, person: Recipient) -> None:
         adverse=news.adverse,
         daytime=news.daytime,
         exempt=news.exempt or news.adverse or _LANES.get(news.kind) == 0,
-        optIn=news.kind == "OPT_IN_REQUEST",
         rescue=item.rescue,
         round=item.round,
     )

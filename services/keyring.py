@@ -154,8 +154,10 @@ class Keyrings:
     async def tend(self) -> None:
         """Every few minutes, take what was deleted out of the files, too. Until cancelled."""
         while True:
-            for ring in tuple(self._rings.values()):
-                ring.sweep()
+            for number in tuple(self._rings):
+                if number in self._rings:
+                    self._rings[number].sweep()
+                await asyncio.sleep(0)  # the stage's work goes on between two partitions
             await asyncio.sleep(SWEEP)
 
     def close(self) -> None:

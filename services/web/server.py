@@ -43,6 +43,13 @@ class WebServer:
     async def start(self) -> str:
         """Listen; the URL where. Raises OSError for a port that is taken."""
         await self._inlet.start()
+        try:
+            return await self._listen()
+        except OSError:
+            await self._inlet.stop()
+            raise
+
+    async def _listen(self) -> str:
         hooks = Hooks(Forms(self._settings), self._identity, self._inlet)
         unsubscribe = Unsubscribe(self._identity, self._inlet)
         limits = limited(Limits(self._settings.web_rate))

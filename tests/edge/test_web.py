@@ -1,6 +1,7 @@
 """What providers call: only what Twilio signed for us is believed, and only Kafka's word counts for an answer."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,13 +42,13 @@ class Held(Inlet):
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, AddressesMessage]] = []
-        self.refuses = False
+        self.refuses = self.stopped = False
 
     async def start(self) -> None:
         return
 
     async def stop(self) -> None:
-        return
+        self.stopped = True
 
     async def put(self, key: str, message: AddressesMessage) -> None:
         if self.refuses:
@@ -103,6 +104,17 @@ async def serving(folder: Path, **environ: str) -> AsyncIterator[Site]:
     async with aiohttp.ClientSession() as session:
         yield Site(url, settings, held, session)
     await server.stop()
+
+
+async def test_a_site_that_cannot_listen_disconnects_from_kafka(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        held = Held()
+        with pytest.raises(OSError, match="in use"):
+            await WebServer(
+                Settings.load({"TTN_DATA_DIR": str(tmp_path), "TTN_WEB_LISTEN": listen}), KEYS, held
+            ).start()
+    assert held.stopped
 
 
 @pytest.fixture

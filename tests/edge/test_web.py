@@ -22,10 +22,10 @@ from services.sandbox.server import SandboxServer
 from services.sealing import Keys
 from services.settings import Settings
 from services.transit import Transit
-from services.web.hooks import without_numbers
 from services.web.inlet import Inlet, NotHeld
 from services.web.server import WebServer
 from streams import topics
+from streams.hearing import without_numbers
 from streams.identity import Identity
 from tests.edge.conftest import NUMBER, Rig, mail, text
 

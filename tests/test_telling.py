@@ -207,6 +207,48 @@ def test_a_message_that_waits_to_go_again_expires_when_its_time_is_over() -> Non
     assert end == "2027-02-01T17:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("outcome", "address", "channel", "change"),
+    [
+        ("undelivered:4.2.2", MAIL, "email", {"email": {"address": "new@example.com", "verified": True}}),
+        ("reject:451", MAIL, "email", {"email": {"address": "new@example.com", "verified": True}}),
+        ("reject:20429", PHONE, "sms", {"phone": {"address": NEW, "verified": True}}),
+    ],
+)
+def test_a_message_that_waits_to_go_again_goes_to_the_new_address_where_it_changes(
+    outcome: str, address: str, channel: str, change: dict[str, Any]
+) -> None:
+    story = (
+        _received()
+        .profile("2027-02-01T14:30:00Z", consent={"sms": channel == "sms", "email": channel == "email"})
+        .provider("2027-02-01T15:00:00Z", outcome, address)
+        .cbp("2027-02-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .profile("2027-02-01T16:02:40Z", **change)
+        .provider("2027-02-01T17:00:00Z", "delivered", address)
+        .cbp("2027-02-05T16:00:00Z", "application.pending_review")
+        .play(until="2027-02-10T00:00:00Z")
+    )
+    new = next(iter(change.values()))["address"]
+    assert [(sent["kind"], sent["to"]) for sent in story.sent if sent["to"] == new] == [("APP_RECEIVED", new)]
+    assert story.fates("APP_RECEIVED", channel) == [("superseded", "contact-changed"), ("delivered", None)]
+
+
+def test_what_is_on_its_way_to_a_new_address_is_taken_back_when_it_stands_no_more() -> None:
+    story = (
+        _received()
+        .profile("2027-02-01T14:30:00Z", consent={"sms": True, "email": False})
+        .provider("2027-02-01T15:00:00Z", "reject:20429")
+        .cbp("2027-02-01T16:00:00Z", "application.submitted", portalSubject="dana")
+        .provider("2027-02-01T16:01:00Z", "reject:20429", NEW)
+        .profile("2027-02-01T16:02:40Z", phone={"address": NEW, "verified": True})
+        .cbp("2027-02-01T16:03:00Z", "application.withdrawn")
+        .provider("2027-02-01T17:00:00Z", "delivered", NEW)
+        .play(until="2027-02-10T00:00:00Z")
+    )
+    assert story.fates("APP_RECEIVED", "sms") == [("superseded", "contact-changed"), ("superseded", "superseded")]
+    assert [sent["kind"] for sent in story.sent] == ["WITHDRAWN"]
+
+
 def test_a_suspension_is_told_by_day_in_both_channels_on_any_day() -> None:
     story = (
         _received()

@@ -26,7 +26,8 @@ REASONS: Final = frozenset(get_args(Reason))
 """Why a notification may be suppressed (contract 1.5)."""
 
 _RESCUED: Final = frozenset({"failed", "unconfirmed", "parked"})
-_RESCUED_REASONS: Final = frozenset({"cap", "hard-bounce", "wrong-person", "unverified", "contact-changed"})
+_RESCUED_REASONS: Final = frozenset({"cap", "hard-bounce", "wrong-person", "unverified"})
+_MOVED: Final = "contact-changed"
 
 
 def plan(turn: Turn, message: Plan) -> None:
@@ -111,15 +112,33 @@ def due(turn: Turn) -> None:
 def outcome(turn: Turn, message: Outcome) -> None:
     """What an address did with a message: remembered, passed on to its record, and rescued by email where it failed."""
     item = turn.traveler.items.get(message.notificationId)
-    if item is None or item.kept:
+    moved = message.state == "superseded" and message.reason == _MOVED and item is not None and item.to is None
+    if not moved and (item is None or item.kept):
         steps.forward(turn, message)
     if item is None or message.state not in FINAL:
         return
     turn.drop(message.notificationId)
     if message.state == "superseded":
         steps.count_end(turn, message.notificationId)
-    if message.state in _RESCUED or message.reason in _RESCUED_REASONS:
+    if moved:
+        _readdress(turn, item)
+    elif message.state in _RESCUED or message.reason in _RESCUED_REASONS:
         reroute(turn, item)
+
+
+def _readdress(turn: Turn, item: Item) -> None:
+    """Tell at the present address what the one given up had not let go.
+
+    A notification ends once (contract 1.5), so this is another one; to its record it is the same news on the same
+    channel, which it may still take back.
+    """
+    news = replace(
+        item.news, plannedAt=turn.now, releaseAt=turn.now, queuedAt=item.news.queuedAt or item.news.plannedAt
+    )
+    again = item.readdressed + 1
+    made = _plan(turn, news, item.channel, kept=item.kept, rescue=item.rescue, readdressed=again)
+    if made is not None:
+        go(turn, made)
 
 
 def reroute(turn: Turn, item: Item) -> None:
@@ -149,7 +168,7 @@ def recheck(turn: Turn) -> None:
         if reason is not None:
             cancel(turn, name, reason)
         elif address is not None and turn.setting.identity.address(item.channel, address.address) != item.key:
-            cancel(turn, name, "contact-changed")
+            cancel(turn, name, _MOVED)
     for name, item in turn.having(lambda item: item.waits):
         if not recipient(turn.traveler, turn.now, item.news.record).missing:
             turn.put(name, replace(item, waits=False, due=None))
@@ -165,10 +184,18 @@ def sooner(turn: Turn) -> None:
 
 
 def _plan(
-    turn: Turn, news: News, channel: Channel, *, kept: bool, to: str | None = None, rescue: bool = False
+    turn: Turn,
+    news: News,
+    channel: Channel,
+    *,
+    kept: bool,
+    to: str | None = None,
+    rescue: bool = False,
+    readdressed: int = 0,
 ) -> str | None:
     """The id of the notification now planned; None when it is planned already."""
-    name = notification_id(news.record, news.applicationId, news.kind, news.fact, channel)
+    fact = f"{news.fact}@{readdressed}" if readdressed else news.fact
+    name = notification_id(news.record, news.applicationId, news.kind, fact, channel)
     if name in turn.traveler.items:
         return None
     item = Item(
@@ -178,6 +205,7 @@ def _plan(
         kept=kept,
         to=to,
         rescue=rescue,
+        readdressed=readdressed,
         round=turn.traveler.ended.get(name, 0),
     )
     turn.put(name, item)

@@ -53,7 +53,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `planned` waits for the release by records, `held` for its hour (`due`), `handed` is with the address `key`.
     `kept`: the news is about a record, which wants to hear of it. `holds` counts the holds told of. `to` is set where
-    the message goes elsewhere than to the present address. `waits`: for a new guardian.
+    the message goes elsewhere than to the present address. `waits`: for a new guardian. `readdressed` counts the
+    addresses that were given up before it could leave.
     """
 
     news: News
@@ -67,6 +68,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     kept: bool = True
     rescue: bool = False
     waits: bool = False
+    readdressed: int = 0
 
 
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -42,8 +42,8 @@ class UnreadableStoreError(StoreError):
 class Memory(msgspec.Struct, frozen=True):
     """Bounds of a worker's stores together, in bytes: blocks read, and writes not yet in a file."""
 
-    block_cache: int = 64 << 20
-    write_buffers: int = 64 << 20
+    block_cache: int = 48 << 20
+    write_buffers: int = 48 << 20
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):

@@ -50,5 +50,5 @@ class Inlet:
         self.size = 0
 
 
-BOUND: Final = 32 << 20
+BOUND: Final = 16 << 20
 """Bytes that may wait in all inlets of a worker before it stops fetching."""

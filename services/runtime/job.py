@@ -20,7 +20,7 @@ class Limits(msgspec.Struct, frozen=True):
     records: int = 3000
     wakes: int = 1000
     seconds: float = 0.25
-    output: int = 8 << 20
+    output: int = 4 << 20
 
 
 class Slice(msgspec.Struct):

@@ -18,7 +18,7 @@ STALLED: Final = 60.0
 """Seconds without a record after which a restore is given up, and the process with it."""
 
 _SAY_EVERY: Final = 5.0
-_FETCH: Final = 4 << 20
+_FETCH: Final = 1 << 20
 
 _log = logs.get(__name__)
 

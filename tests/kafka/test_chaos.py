@@ -112,6 +112,7 @@ class Nemesis:
             self._workers[number].kill()
             self._workers[number].wait()
             if what == "wiped":
+                self.go_on()  # a stage that stands still would not end, and holds the disk
                 self._system.wipe(number)
             self._start(number)
             return

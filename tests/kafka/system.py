@@ -77,7 +77,7 @@ class System:
 
     def wipe(self, worker: int = 1) -> None:
         """Take the disk of a worker away, once its stages have ended: they follow their supervisor a moment later."""
-        wait_for(lambda: self._ended(worker), "the stages of the worker have ended")
+        wait_for(lambda: self.ended(worker), "the stages of the worker have ended")
         for name in ("stores", "keys"):
             shutil.rmtree(self.folder / "workers" / str(worker) / name, ignore_errors=True)
 
@@ -102,7 +102,7 @@ class System:
         left = (unread(kafka, f"ttn-{stage}", topic, _PARTITIONS) for stage, topic in inboxes)
         return sum(await asyncio.gather(*left))
 
-    def _ended(self, worker: int) -> bool:
+    def ended(self, worker: int) -> bool:
         """Whether nobody holds the lock of a worker's folder, which its stages hold too."""
         with (self.folder / "workers" / f"{worker}.lock").open("a") as lock:
             try:

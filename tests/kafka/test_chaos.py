@@ -111,8 +111,10 @@ class Nemesis:
         if what in ("worker", "wiped"):
             self._workers[number].kill()
             self._workers[number].wait()
+            # A stage that stands still would not end, and holds the folder: the next worker would take another one.
+            self.go_on()
+            wait_for(lambda: self._system.ended(number), "the stages of the worker have ended")
             if what == "wiped":
-                self.go_on()  # a stage that stands still would not end, and holds the disk
                 self._system.wipe(number)
             self._start(number)
             return

@@ -144,7 +144,8 @@ class Nemesis:
     def _start(self, number: int) -> None:
         self._workers[number] = self._system.start("worker", "--session", "6")
         folder = self._system.folder / "workers" / str(number)
-        wait_for(lambda: folder.exists(), "the worker has a folder")
+        # A worker takes the first folder that is free: before the other one may be killed, this one must hold its own.
+        wait_for(lambda: folder.exists() and not self._system.ended(number), "the worker has its folder")
 
     def _signal(self, stage: int, what: str) -> None:
         if what == "stop":

@@ -88,11 +88,18 @@ async def test_a_broker_that_was_killed_comes_back_with_its_data(kafka_cluster: 
     assert await _consume(cluster.bootstrap, "kept", 1) == [b"before"]
 
 
+def _hear_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.kafka
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_broker_ends_with_its_parent_however_that_ends(kafka_libs: Path, tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-c", textwrap.dedent(PARENT), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=_hear_interrupts
+    ) as parent:
         assert parent.stdout is not None
         broker = int(parent.stdout.readline())
         parent.send_signal(number)

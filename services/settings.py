@@ -139,7 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not os.access(self.data_dir, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
-            raise SettingsError(f"TTN_DATA_DIR: expected a folder that can be written ({error.strerror}).") from None
+            raise unwritable(error) from None
 
     def may_send_drafts(self) -> bool:
         """Whether translations that no linguist approved may go out: by default where nothing leaves this machine."""
@@ -207,3 +207,8 @@ def _smtp_password_file(read: environment.Reader, smtp_url: str | None) -> Path 
     if user and password_file is None:
         raise SettingsError("TTN_SMTP_PASSWORD_FILE: expected a file, because TTN_SMTP_URL names a user.")
     return password_file
+
+
+def unwritable(error: OSError) -> SettingsError:
+    """What to say where the data dir cannot be used."""
+    return SettingsError(f"TTN_DATA_DIR: expected a folder that can be written ({error.strerror}).")

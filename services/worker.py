@@ -19,7 +19,7 @@ from services.runtime.app import SESSION
 from services.runtime.ending import REFUSED
 from services.runtime.process import STAGES, main
 from services.sealing import Keys
-from services.settings import Settings, SettingsError
+from services.settings import Settings, SettingsError, unwritable
 
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 10.0
@@ -52,7 +52,7 @@ class Slot:
             workers.mkdir(parents=True, exist_ok=True)
             self._lock = self._take(workers)
         except OSError as error:
-            raise SettingsError(f"TTN_DATA_DIR: expected a folder that can be written ({error.strerror}).") from None
+            raise unwritable(error) from None
         self.folder = workers / Path(self._lock.name).stem
         self.folder.mkdir(exist_ok=True)
         name = self.folder / "instance"

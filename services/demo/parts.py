@@ -18,7 +18,7 @@ from services.broker import LocalKafka, Progress
 from services.broker.cluster import free_ports
 from services.children import Child
 from services.sealing import demo_secret_file
-from services.settings import Settings, SettingsError
+from services.settings import Settings, SettingsError, unwritable
 
 STAGES: Final = ("intake", "records", "travelers", "addresses")
 _WEB_PORT: Final = 8080
@@ -46,7 +46,7 @@ def data_dir(settings: Settings) -> Iterator[int]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(folder / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise SettingsError(f"TTN_DATA_DIR: expected a folder that can be written ({error.strerror}).") from None
+        raise unwritable(error) from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -31,9 +31,8 @@ class Retries:
         if name not in self._left:
             return 0.0
         first, again = self._first[lane], self._again[lane]
-        for times in (first, again):
-            while times and times[0] <= now - _MINUTE:
-                times.popleft()
+        _forget(first, now)
+        _forget(again, now)
         if len(again) < max(_ALWAYS, _SHARE * len(first)):
             return 0.0
         return again[0] + _MINUTE - now
@@ -42,9 +41,14 @@ class Retries:
         """A request for it goes."""
         times = self._again[lane] if name in self._left else self._first[lane]
         times.append(now)
-        while times[0] <= now - _MINUTE:
-            times.popleft()
+        _forget(times, now)
         self._left[name] = None
         self._left.move_to_end(name)
         if len(self._left) > _REMEMBERED:
             self._left.popitem(last=False)
+
+
+def _forget(times: deque[float], now: float) -> None:
+    """What is more than a minute ago."""
+    while times and times[0] <= now - _MINUTE:
+        times.popleft()

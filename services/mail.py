@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from schemas.internal import Mail
-from services import bounces
+from services import bounces, environment
 from services.attempt import Answer, Attempt, Refused
 
 _CONNECT: Final = 5.0
@@ -66,7 +66,7 @@ class Mailer:
         self._port = parts.port
         self._tls = parts.scheme == "smtps"
         self._user = unquote(parts.username) if parts.username else None
-        self._password = password_file.read_text(encoding="utf-8").rstrip("\r\n") if password_file else None
+        self._password = environment.password(password_file) if password_file else None
         self._domain = sender.rpartition("@")[2]
         self._idle: list[tuple[float, _Relay]] = []
         self._late: set[asyncio.Task[Answer]] = set()
